@@ -1,0 +1,102 @@
+"""The host's own settings: their types, with each default and why.
+
+Pure. Each section of the configuration is one type; a backend's section is a type that the backend declares. How a
+document and variables become these is in `devbay.sources`.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from devbay.inventory import HealthPolicy
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class NodeSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the host runs."""
+
+    name: str = ""
+    """The node's name; empty means ``NODE_NAME``, which the manifest sets, else the machine's host name."""
+    sys: str = "/sys"
+    """Where this process finds the node's ``/sys``."""
+    dev: str = "/dev"
+    """Where this process finds the node's ``/dev``."""
+    proc: str = "/proc"
+    """Where this process finds the node's ``/proc``."""
+
+
+class KubeletSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the kubelet is reached."""
+
+    directory: str = "/var/lib/kubelet/device-plugins"
+    """The directory of ``kubelet.sock``. The kubelet's own constant: it does not follow its ``--root-dir``."""
+
+
+class HealthSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often devices are looked at, and when one that failed or vanished is believed again or let go."""
+
+    scan_interval: Seconds = 10.0
+    """Seconds between looks when nothing calls for one: a safety net where a backend watches its hardware's events."""
+    flap_limit: Annotated[int, msgspec.Meta(ge=1)] = 3
+    """A device that failed this often within `flap_window` seconds is held back. Others recover at once."""
+    flap_window: Seconds = 300.0
+    """See `flap_limit`; seconds."""
+    recovery_hold: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    """Seconds that a flapping device must stay healthy before it is offered again."""
+    keep_lost: Annotated[float, msgspec.Meta(ge=0)] = 600.0
+    """Seconds that a vanished device stays listed, unhealthy, where nobody can say whether a pod holds it."""
+    keep_allocated: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    """Seconds that a device stays listed after an allocation that named it: nothing shows one that is under way."""
+
+    def policy(self) -> HealthPolicy:
+        """Return the part of this that decides about devices."""
+        return HealthPolicy(
+            flap_limit=self.flap_limit,
+            flap_window=self.flap_window,
+            recovery_hold=self.recovery_hold,
+            keep_lost=self.keep_lost,
+            keep_allocated=self.keep_allocated,
+        )
+
+
+class DeadlineSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seconds that a backend may take for one call before it is given up on. The host itself never waits."""
+
+    load: Seconds = 30.0
+    """Importing it and asking for its settings: vendor libraries can be large."""
+    discover: Seconds = 30.0
+    """Drivers that reset a card hold such calls for many seconds."""
+    check: Seconds = 15.0
+    """As `discover`; shorter, since it follows one that answered."""
+    edit: Seconds = 2.0
+    """The kubelet admits no other pod while it waits."""
+    prepare: Seconds = 25.0
+    """Below the kubelet's own 30 s, so that the pod's event tells our reason and not a bare time-out."""
+    close: Seconds = 0.5
+    """A host that is asked to stop is gone within a second."""
+
+
+class LogSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is logged, and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Repeats of a state are logged at debug, its change once at info."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The host's own part of the configuration."""
+
+    backends: str | list[str] | dict[str, str | list[str]] = "*"
+    """Which backends run on which node; ``DEVBAY_BACKENDS`` overrides it. See `devbay.selection`."""
+    node: NodeSection = NodeSection()
+    kubelet: KubeletSection = KubeletSection()
+    health: HealthSection = HealthSection()
+    deadlines: DeadlineSection = DeadlineSection()
+    log: LogSection = LogSection()
+
+
+SECTIONS = tuple(f.encode_name for f in msgspec.structs.fields(Settings))
+"""The sections that are the host's; every other one is a backend's."""

@@ -1,0 +1,119 @@
+"""Calls into code that may block, fail or never return, made from the event loop.
+
+A `Worker` is one daemon thread of our own that makes one call at a time. Not an executor's thread: those are joined
+when the process ends, and a call that hangs would hang the end. Whatever a call raises, `SystemExit` included, is
+caught in the thread and handed over as a value. A call past its deadline is abandoned: its caller is told, and the
+worker takes no other until it returns.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from devbay.errors import CallTimeout
+
+T = TypeVar("T")
+
+
+class CallFailed(Exception):  # noqa: N818 - says what happened to a call
+    """The called function raised; what it raised, which may be no `Exception`, is the cause."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    function: Callable[[], Any]
+    what: str
+    done: asyncio.Future[None]
+    started: bool = False
+    dropped: bool = False
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Worker:
+    """One thread for calls that must not overlap. Made and used on the event loop; the thread starts with the first.
+
+    Attributes:
+        stuck: which call was abandoned and has still not returned, in words; None if there is none.
+        free: set while no abandoned call is still running.
+        abandoned: how many calls ran past their deadline so far.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loop = asyncio.get_running_loop()
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._late: _Call | None = None
+        self.stuck: str | None = None
+        self.abandoned = 0
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def call(self, function: Callable[[], T], *, what: str, deadline: float | None) -> T:
+        """Return what `function()` returns, called in this worker's thread after the calls before it.
+
+        Args:
+            function: what to call.
+            what: its name, for messages.
+            deadline: seconds it may take, waiting for its turn included; None for no limit.
+
+        Raises:
+            CallTimeout: it did not return in time, or an earlier call still has not.
+            CallFailed: it raised.
+        """
+        if self.stuck is not None:
+            raise CallTimeout(self.stuck)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        call = _Call(function, what, self._loop.create_future())
+        self._calls.put(call)
+        try:
+            await asyncio.wait({call.done}, timeout=deadline)
+        except asyncio.CancelledError:
+            call.dropped = True
+            raise
+        if not call.done.done():
+            raise self._give_up(call, deadline)
+        if call.error is not None:
+            raise CallFailed(what) from call.error
+        return call.value  # type: ignore[no-any-return]  # what function returned
+
+    def end(self) -> None:
+        """Let the thread end after the calls that wait. Never blocks; a thread that hangs is left behind."""
+        self._calls.put(None)
+
+    def _give_up(self, call: _Call, deadline: float | None) -> CallTimeout:
+        call.dropped = True
+        if not call.started:
+            return CallTimeout(f"{call.what} did not get its turn within {deadline:g} s")
+        self._late = call
+        self.stuck = f"{call.what} did not answer within {deadline:g} s"
+        self.abandoned += 1
+        self.free.clear()
+        return CallTimeout(self.stuck)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            if call.dropped:
+                continue
+            call.started = True
+            try:
+                call.value = call.function()
+            except BaseException as error:  # noqa: BLE001 - sys.exit in a backend must not end its thread unseen
+                call.error = error
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, call)
+            except RuntimeError:  # the loop is closed: nobody waits for the answer any more
+                return
+
+    def _deliver(self, call: _Call) -> None:
+        if not call.done.done():
+            call.done.set_result(None)
+        if self._late is call:
+            self._late = self.stuck = None
+            self.free.set()
