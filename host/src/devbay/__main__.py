@@ -1,0 +1,22 @@
+"""The process: from a command line to an exit code. The only place that exits."""
+
+import os
+import sys
+
+# Before anything imports it: grpc's C core writes its own lines to stderr, where ours are.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from devbay.cli import run_command_line
+
+
+def main() -> None:
+    """Run the command that was typed, and end the process with its exit code."""
+    code = run_command_line(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a backend's call that hangs in C must not hold the end up.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""The kubelet's directory: whether its kubelet.sock answers, and which of the sockets in it are ours.
+
+One watcher serves every resource. inotify wakes it, and a slow tick covers what inotify cannot see (a directory that is
+replaced, a mount). A new kubelet.sock is announced when it *answers*: the kubelet has deleted every other socket by
+then, so what is bound afterwards stays.
+"""
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncinotify
+import structlog
+
+from devbay.errors import KubeletDirectoryError
+from devbay.retry import KUBELET
+
+KUBELET_SOCKET = "kubelet.sock"
+MAX_PATH = 107
+"""Bytes in a unix socket's path: ``sun_path`` less its closing zero (unix(7))."""
+
+_TICK = 0.5
+_OURS = re.compile(r"devbay-(?P<resource>[0-9a-f]{8})-[0-9a-f]{8}\.sock")
+_EVENTS = (
+    asyncinotify.Mask.CREATE
+    | asyncinotify.Mask.MOVED_TO
+    | asyncinotify.Mask.DELETE
+    | asyncinotify.Mask.MOVED_FROM
+    | asyncinotify.Mask.DELETE_SELF
+    | asyncinotify.Mask.MOVE_SELF
+)
+
+
+class FileId(NamedTuple):
+    """Which file a path means at a moment. The time tells a new file from an old one whose inode it got."""
+
+    device: int
+    inode: int
+    modified_ns: int
+
+
+def file_id(path: Path) -> FileId | None:
+    """Return which file is at `path`, or None if there is none that can be seen."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return FileId(status.st_dev, status.st_ino, status.st_mtime_ns)
+
+
+def answers(path: Path) -> bool:
+    """Whether someone listens on a socket. Never blocks: a listener whose queue is full does listen."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(os.fspath(path))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
+
+
+class KubeletDirectory:
+    """A directory that a kubelet reads registrations in.
+
+    Attributes:
+        path: the directory.
+        socket: the kubelet's socket in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = path / KUBELET_SOCKET
+        self._log = structlog.get_logger().bind(directory=os.fspath(path))
+        self._bound: dict[Path, tuple[FileId, Callable[[], None]]] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._announced: FileId | None = None
+        self._said = ""
+
+    def answers(self) -> bool:
+        """Whether the kubelet answers now."""
+        return answers(self.socket)
+
+    def subscribe(self, kubelet_up: Callable[[], None]) -> Callable[[], None]:
+        """Call `kubelet_up` at each new kubelet.sock that answers; returns what ends that."""
+        self._listeners.append(kubelet_up)
+        return lambda: self._listeners.remove(kubelet_up)
+
+    def new_socket(self, resource: str) -> Path:
+        """Return a path for a socket of ours that has never been used, short whatever the resource is called.
+
+        Raises:
+            KubeletDirectoryError: no socket can be made there; the text says why and what to do.
+        """
+        path = self.path / f"devbay-{_resource_hash(resource)}-{secrets.token_hex(4)}.sock"
+        if (length := len(os.fsencode(path))) > MAX_PATH:
+            raise KubeletDirectoryError(
+                f"socket path {path} has {length} bytes, and a unix socket's may have {MAX_PATH}; "
+                "choose a shorter kubelet.directory"
+            )
+        if not self.path.is_dir():
+            raise KubeletDirectoryError(f"{self.path} is no directory; is this node's kubelet installed?")
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise KubeletDirectoryError(
+                f"{self.path} does not let uid {os.geteuid()} create files; run devbay as uid 0 with the directory "
+                "mounted writable"
+            )
+        return path
+
+    def bound(self, path: Path, lost: Callable[[], None]) -> None:
+        """Watch over a socket that was just bound: `lost` is called once when its file is no longer that file."""
+        if (mine := file_id(path)) is None:
+            lost()
+        else:
+            self._bound[path] = (mine, lost)
+
+    def release(self, path: Path) -> None:
+        """Watch no longer over a socket, and remove its file if it is still the one that was bound."""
+        mine, _ = self._bound.pop(path, (None, None))
+        if mine is not None and file_id(path) == mine:
+            path.unlink(missing_ok=True)
+
+    def sweep(self) -> Iterator[tuple[str, Path]]:
+        """Remove sockets of ours that nobody serves any more; yield those that someone does, by resource hash.
+
+        What a killed process left has our pattern and refuses connections. Everything else is somebody's.
+        """
+        try:
+            entries = sorted(self.path.iterdir())
+        except OSError:
+            return
+        for path in entries:
+            if (match := _OURS.fullmatch(path.name)) is None or path in self._bound or not _is_socket(path):
+                continue
+            if answers(path):
+                yield match["resource"], path
+            else:
+                self._log.info("removed a socket that a dead host left", socket=path.name)
+                path.unlink(missing_ok=True)
+
+    def others(self, resource: str) -> list[Path]:
+        """Return live sockets in this directory that another host serves for `resource`."""
+        mine = _resource_hash(resource)
+        return [path for owner, path in self.sweep() if owner == mine]
+
+    async def watch(self) -> None:
+        """Announce what changes, until cancelled."""
+        self._announced = file_id(self.socket) if self.answers() else None
+        changed = asyncio.Event()
+        while True:
+            watched = file_id(self.path)
+            with asyncinotify.Inotify() as inotify:
+                if watched is not None and not self._add_watch(inotify):
+                    watched = None
+                reader = asyncio.create_task(_signal(inotify, changed), name="kubelet-directory-inotify")
+                try:
+                    await self._look_while(changed, watched)
+                finally:
+                    reader.cancel()
+                    await asyncio.wait({reader})
+
+    async def _look_while(self, changed: asyncio.Event, watched: FileId | None) -> None:
+        """Look at each change and tick until the directory is another one."""
+        pauses = iter(KUBELET)
+        while True:
+            changed.clear()
+            self._look_at_sockets()
+            awaiting = self._look_at_kubelet()
+            if not awaiting:
+                pauses = iter(KUBELET)
+            if not _same_directory(file_id(self.path), watched):
+                return
+            pause = min(_TICK, next(pauses)) if awaiting else _TICK
+            try:
+                await asyncio.wait_for(changed.wait(), pause)
+            except TimeoutError:
+                continue
+
+    def _look_at_sockets(self) -> None:
+        for path, (mine, lost) in list(self._bound.items()):
+            if file_id(path) != mine:
+                del self._bound[path]
+                lost()
+
+    def _look_at_kubelet(self) -> bool:
+        """Announce a new kubelet.sock that answers; return whether there is one that does not yet."""
+        present = file_id(self.socket)
+        if present is None:
+            self._announced = None
+            self._say("waiting for the kubelet: no kubelet.sock")
+            return False
+        if present == self._announced:
+            return False
+        if not self.answers():
+            self._say("waiting for the kubelet: kubelet.sock does not answer")
+            return True
+        self._announced = present
+        self._say("kubelet is up")
+        for listener in list(self._listeners):
+            listener()
+        return False
+
+    def _say(self, event: str) -> None:
+        level = self._log.debug if event == self._said else self._log.info
+        self._said = event
+        level(event)
+
+    def _add_watch(self, inotify: asyncinotify.Inotify) -> bool:
+        try:
+            inotify.add_watch(self.path, _EVENTS)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                self._log.warning("cannot watch the directory; looking twice a second instead", reason=error.strerror)
+            return False
+        return True
+
+
+async def _signal(inotify: asyncinotify.Inotify, changed: asyncio.Event) -> None:
+    async for _ in inotify:
+        changed.set()
+
+
+def _same_directory(a: FileId | None, b: FileId | None) -> bool:
+    # A directory's time changes with its content; only which one it is matters.
+    return (a and a[:2]) == (b and b[:2])
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _resource_hash(resource: str) -> str:
+    return hashlib.sha256(resource.encode()).hexdigest()[:8]

@@ -1,0 +1,36 @@
+"""What an endpoint needs from the rest of the host: values and one protocol. Knows no gRPC."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from devbay.model import ContainerEdits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advertised:
+    """One entry of the list that the kubelet reads: a device, or one share of it."""
+
+    id: str
+    healthy: bool
+    numa_nodes: tuple[int, ...] = ()
+
+
+class Service(Protocol):
+    """Answers the kubelet's questions about the devices of one resource.
+
+    What it raises must be a `devbay.errors.DevbayError`; its text reaches the pod's events.
+    """
+
+    @property
+    def prepares(self) -> bool:
+        """Whether containers need `prepare` before they start."""
+
+    async def allocate(self, ids: Sequence[str]) -> ContainerEdits:
+        """Return what one container needs for the advertised `ids`."""
+
+    def prefer(self, available: Sequence[str], must_include: Sequence[str], size: int) -> Sequence[str]:
+        """Return which `size` of the `available` ids a container had best get."""
+
+    async def prepare(self, ids: Sequence[str]) -> None:
+        """Make devices ready for a container that is about to be created."""

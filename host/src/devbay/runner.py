@@ -1,0 +1,262 @@
+"""One backend at work: its threads, its deadlines, its looks at the hardware, and what they found.
+
+A `Runner` asks its backend when a scan is due or the hardware woke it, and reports each look as a `Report`: a value,
+on the event loop. Nothing a backend does reaches further than its reports: a call that raises, hangs, exits or answers
+nonsense becomes a reason in one. The backend's first thread looks and prepares, the second waits for events, a third
+answers `edit`, so that a pod's admission never waits for a scan.
+"""
+
+import asyncio
+import itertools
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+import structlog
+
+from devbay import contract, edits
+from devbay.errors import BackendBug, BackendUnavailable, CallTimeout, DevbayError
+from devbay.model import HEALTHY, ContainerEdits, Device, Health, Node, unhealthy
+from devbay.plugins import Backend, describe
+from devbay.retry import BACKEND, Pauses
+from devbay.settings import DeadlineSection
+from devbay.threads import CallFailed, Worker
+
+T = TypeVar("T")
+
+_SETTLE = 0.02
+"""Seconds between two looks at least: events that come in a burst are one look."""
+
+
+class State(Enum):
+    """How a backend is doing."""
+
+    STARTING = "starting"
+    READY = "ready"
+    UNAVAILABLE = "unavailable"
+    """Its driver or hardware is absent: a normal state."""
+    FAILING = "failing"
+    """Its last answer was an error or no answer at all."""
+    HUNG = "hung"
+    """A call ran past its deadline and has not returned yet."""
+
+    @property
+    def is_normal(self) -> bool:
+        """Whether this is how a backend may well be: at work, or with nothing to work on."""
+        return self in (State.STARTING, State.READY, State.UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one look found.
+
+    Attributes:
+        backend: whose look it was.
+        state: how the backend is.
+        reason: why it is not ready; empty if it is.
+        found: each device with its health; None where the devices could not be asked for.
+        rejected: items of the answer that cannot be used.
+    """
+
+    backend: str
+    state: State
+    reason: str = ""
+    found: tuple[tuple[Device, Health], ...] | None = None
+    rejected: tuple[contract.Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a backend may take, and how often it is asked.
+
+    Attributes:
+        deadlines: seconds per call.
+        scan_interval: seconds between two looks when nothing calls for one.
+        pauses: between tries, after a failure.
+    """
+
+    deadlines: DeadlineSection
+    scan_interval: float
+    pauses: Pauses = BACKEND
+
+
+class Runner:
+    """Runs one backend until `stop`. All methods belong to the event loop."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        node: Node,
+        settings: Any,
+        timing: Timing,
+        report: Callable[[Report], None],
+    ) -> None:
+        self.backend = backend
+        self._node = node
+        self._settings = settings
+        self._timing = timing
+        self._deadlines = timing.deadlines
+        self._report = report
+        self._log = structlog.get_logger().bind(backend=backend.name)
+        self._looker = Worker(f"{backend.name}-look")
+        self._editor = Worker(f"{backend.name}-edit")
+        self._woken = asyncio.Event()
+        self._stop = threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> None:
+        """Look at the hardware, again and again, and report. Ends when cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._scan(), name=f"{self.backend.name}-scan")
+            if "watch" in self.backend.hooks:
+                tasks.create_task(self._watch(), name=f"{self.backend.name}-watch")
+
+    async def look(self) -> Report:
+        """Ask once what is here and how it is."""
+        try:
+            devices, rejected = await self._ask(self._discover, "discover", self._deadlines.discover)
+        except DevbayError as error:
+            return self._no_answer(error)
+        try:
+            health = await self._ask(lambda: self._check(devices), "check", self._deadlines.check)
+        except DevbayError as error:
+            report = self._no_answer(error)
+            found = tuple((device, unhealthy(report.reason)) for device in devices)
+            return Report(
+                backend=self.backend.name, state=report.state, reason=report.reason, found=found, rejected=rejected
+            )
+        if (stuck := self._editor.stuck) is not None:  # a pod that got one of them could not be told what it needs
+            health = dict.fromkeys(health, unhealthy(f"{self.backend}: {stuck}"))
+        found = tuple((device, health[device.id]) for device in devices)
+        state = State.READY if stuck is None else State.HUNG
+        return Report(backend=self.backend.name, state=state, reason=stuck or "", found=found, rejected=rejected)
+
+    def wake(self) -> None:
+        """Have the hardware looked at soon."""
+        self._woken.set()
+
+    async def edit(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
+        """Return what a container needs for these devices, as it can be delivered.
+
+        Raises:
+            CallTimeout: the backend did not answer in time.
+            BackendBug: it raised, or answered what no container can be given.
+        """
+        return await self._ask(lambda: self._edit(resource, devices), "edit", self._deadlines.edit, worker=self._editor)
+
+    async def prepare(self, resource: str, devices: Sequence[Device]) -> None:
+        """Have devices made ready for a container that is about to be created. Raises as `edit` does."""
+        await self._ask(
+            lambda: self.backend.prepare(self._node, self._settings, resource, devices),
+            "prepare",
+            self._deadlines.prepare,
+        )
+
+    async def stop(self) -> None:
+        """End the backend's threads, as far as they end; takes no longer than the deadline for `close`."""
+        self._stop.set()
+        if "close" in self.backend.hooks:
+            try:
+                await self._ask(self.backend.close, "close", self._deadlines.close)
+            except DevbayError as error:
+                self._log.warning("backend did not close", reason=str(error))
+        self._looker.end()
+        self._editor.end()
+
+    async def _scan(self) -> None:
+        pauses: Iterator[float] | None = None
+        while True:
+            self._woken.clear()
+            report = await self.look()
+            self._report(report)
+            pause = self._timing.scan_interval
+            if report.state is State.FAILING:
+                pauses = pauses or iter(self._timing.pauses)
+                pause = min(next(pauses), pause)
+            else:
+                pauses = None
+            if report.state is State.HUNG:  # one call at a time: until it returns there is nothing to ask
+                await self._looker.free.wait()
+                await self._editor.free.wait()
+                self._log.info("backend answers again")
+                continue
+            await asyncio.sleep(min(_SETTLE, pause))
+            try:
+                await asyncio.wait_for(self._woken.wait(), pause)
+            except TimeoutError:
+                continue
+
+    async def _watch(self) -> None:
+        pauses = iter(self._timing.pauses)
+        for attempt in itertools.count(1):
+            worker = Worker(f"{self.backend.name}-watch")
+            try:
+                await worker.call(self._watch_call, what="watch", deadline=None)
+                reason = "it returned"
+            except CallFailed as error:
+                reason = f"it raised {describe(error.__cause__)}"
+            finally:
+                worker.end()
+            level = self._log.warning if attempt == 1 else self._log.debug
+            level("watch ended; scans go on", reason=reason, distribution=str(self.backend))
+            await asyncio.sleep(next(pauses))
+
+    def _watch_call(self) -> object:
+        return self.backend.watch(self._node, self._settings, self._wake_from_thread, self._stop)
+
+    def _wake_from_thread(self) -> None:
+        if not self._stop.is_set():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def _ask(self, function: Callable[[], T], hook: str, deadline: float, *, worker: Worker | None = None) -> T:
+        """Call a hook in its thread; whatever goes wrong becomes one of our errors, naming the backend."""
+        try:
+            return await (worker or self._looker).call(function, what=hook, deadline=deadline)
+        except CallTimeout as error:
+            raise CallTimeout(f"{self.backend}: {error}") from None
+        except CallFailed as error:
+            cause = error.__cause__
+            if isinstance(cause, BackendUnavailable):
+                raise cause from None
+            if isinstance(cause, contract.ContractViolation):
+                raise BackendBug(f"{self.backend}: {cause}") from None
+            raise BackendBug(f"{self.backend}: {hook} raised {describe(cause)}") from None
+
+    def _no_answer(self, error: DevbayError) -> Report:
+        states = {BackendUnavailable: State.UNAVAILABLE, CallTimeout: State.HUNG}
+        reason = str(error) or "its driver or hardware is absent"
+        return Report(backend=self.backend.name, state=states.get(type(error), State.FAILING), reason=reason)
+
+    # What follows runs in the backend's threads.
+
+    def _discover(self) -> tuple[tuple[Device, ...], tuple[contract.Rejection, ...]]:
+        return contract.accept_devices(self.backend.discover(self._node, self._settings))
+
+    def _check(self, devices: Sequence[Device]) -> dict[str, Health]:
+        if "check" in self.backend.hooks:
+            return contract.accept_health(self.backend.check(self._node, self._settings, devices), devices)
+        return {device.id: self._presence(device) for device in devices}
+
+    def _presence(self, device: Device) -> Health:
+        for path in device.paths:
+            try:
+                self._node.locate(path).stat()
+            except FileNotFoundError:
+                return unhealthy(f"device node {path} is missing")
+            except OSError as error:
+                return unhealthy(f"device node {path} cannot be looked at: {error.strerror}")
+        return HEALTHY
+
+    def _edit(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
+        accepted = contract.accept_edits(self.backend.edit(self._node, self._settings, resource, devices))
+        return edits.deliverable(accepted, self._is_device_node)
+
+    def _is_device_node(self, path: str) -> bool:
+        try:
+            mode = self._node.locate(path).stat().st_mode
+        except OSError:
+            return True  # not for us to say: the runtime's error will name the path
+        return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
