@@ -55,5 +55,6 @@ __all__ = [
 class BackendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of a backend's section of the configuration: subclass it, give every field a type and a default.
 
+    Write ``class Settings(BackendSettings, frozen=True)``: type checkers do not see that `frozen` is inherited.
     ``Annotated[int, msgspec.Meta(ge=0, description="…")]`` bounds and documents a field.
     """

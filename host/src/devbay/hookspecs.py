@@ -42,7 +42,8 @@ REQUIRED_HOOKS = ("discover", "edit")
 def settings() -> type | None:
     """Return the type of this backend's section of the configuration. Optional.
 
-    Returns a `devbay.api.BackendSettings` subclass or a dataclass; every field needs a default. The section bears
+    Returns a `devbay.api.BackendSettings` subclass or a dataclass; every field needs a default. None is as if there
+    were no such hook. The section bears
     the entry point's name; ``DEVBAY_<NAME>__<FIELD>`` sets one field of it.
 
     Called once, when the backend is loaded, in the loading thread. What it raises rejects the backend. A section that

@@ -20,6 +20,7 @@ import pluggy
 from devbay import hookspecs
 from devbay.errors import CallTimeout
 from devbay.model import Device, Node
+from devbay.sources import backend_name_problem, variable_name
 from devbay.threads import CallFailed, Worker
 
 _GROUP = re.compile(r"devbay\.backends\.v(\d+)")
@@ -121,16 +122,18 @@ def find(
                     name=entry_point.name, distribution=name, version=distribution.version, entry_point=entry_point
                 )
                 generation = int(match[1])
-                if generation == hookspecs.API_VERSION:
-                    by_name[found.name].append(found)
-                else:
+                if generation != hookspecs.API_VERSION:
                     rejected.append(reject(found, _generation_problem(generation)))
+                elif problem := backend_name_problem(found.name):
+                    rejected.append(reject(found, problem))
+                else:
+                    by_name[variable_name(found.name)].append(found)
     for same in by_name.values():
         if len(same) > 1:
             owners = " and ".join(sorted(map(str, same)))
             rejected += [reject(one, f"{owners} are both called {one.name!r}; uninstall one of them") for one in same]
-    usable = {name: same[0] for name, same in sorted(by_name.items()) if len(same) == 1}
-    return usable, tuple(sorted(rejected, key=lambda r: (r.name, r.distribution)))
+    usable = sorted((same[0] for same in by_name.values() if len(same) == 1), key=lambda one: one.name)
+    return {one.name: one for one in usable}, tuple(sorted(rejected, key=lambda r: (r.name, r.distribution)))
 
 
 async def load(installed: Installed, deadline: float) -> Backend | Rejected:
@@ -188,9 +191,9 @@ def _check_names(manager: pluggy.PluginManager) -> None:
 
 
 def _settings_type(manager: pluggy.PluginManager) -> type:
-    if not manager.hook.settings.get_hookimpls():
-        return dict
     kind = manager.hook.settings()
+    if kind is None:  # no such hook, or nothing to set
+        return dict
     if not isinstance(kind, type):
         raise _Unfit(f"its settings hook returned {kind!r} instead of a type")
     try:

@@ -24,6 +24,23 @@ PREFIX = "DEVBAY_"
 RESERVED = ("DEVBAY_BACKENDS", "DEVBAY_CONFIG")
 
 
+_BACKEND_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+
+
+def variable_name(name: str) -> str:
+    """Return how a section or key is written in a variable's name, but for its case."""
+    return name.lower().replace("-", "_")
+
+
+def backend_name_problem(name: str) -> str | None:
+    """Return why a backend cannot have this name, or None if it can: it is also a section's name and a variable's."""
+    if not _BACKEND_NAME.fullmatch(name):
+        return f"the name {name!r} is illegal: use lower-case letters and digits, with single '-' or '_' between"
+    if name in SECTIONS or f"{PREFIX}{variable_name(name)}".upper() in RESERVED:
+        return f"the name {name!r} is taken: the configuration of the host has a word for itself that reads so"
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """One environment variable that sets one key.
@@ -84,7 +101,7 @@ class Sources:
             ConfigError: a value does not fit; the text names source, key and value.
         """
         document = self.document.get(name)
-        variables = [variable for variable in self.variables if variable.path[0] == _variable_name(name)]
+        variables = [variable for variable in self.variables if variable.path[0] == variable_name(name)]
         return _convert({} if document is None else document, kind, self.file, (name,), variables)
 
     def check_sections(self, installed: Collection[str]) -> None:
@@ -93,15 +110,12 @@ class Sources:
         Raises:
             ConfigError: one does not; the text names it and the nearest known one.
         """
-        for name in installed:
-            if name in SECTIONS:
-                raise ConfigError(f"an installed backend is called {name!r}, as a section of the configuration is")
         known = [*SECTIONS, *installed]
         for key in self.document:
             if key not in known:
                 raise ConfigError(f"{self.file}: unknown section {key!r}{_nearest(str(key), known)}")
         for variable in self.variables:
-            if variable.path[0] not in {_variable_name(name) for name in known}:
+            if variable.path[0] not in {variable_name(name) for name in known}:
                 raise ConfigError(
                     f"{variable.name}: unknown section {variable.path[0]!r}{_nearest(variable.path[0], known)}"
                 )
@@ -171,9 +185,9 @@ def _resolve(variable: Variable, info: msgspec.inspect.Type, depth: int) -> tupl
     keys: list[str] = []
     for key in variable.path[depth:]:
         fields = {f.encode_name: f for f in _fields(info)}
-        name = next((name for name in fields if _variable_name(name) == key), None)
+        name = next((name for name in fields if variable_name(name) == key), None)
         if name is None:
-            known = [f"{PREFIX}{'__'.join([*variable.path[:depth], *keys, _variable_name(n)])}".upper() for n in fields]
+            known = [f"{PREFIX}{'__'.join([*variable.path[:depth], *keys, variable_name(n)])}".upper() for n in fields]
             raise ConfigError(f"{variable.name}: unknown key {key!r}{_nearest(variable.name, known)}")
         keys.append(name)
         info = fields[name].type
@@ -257,10 +271,6 @@ def _value_problem(text: str, document: object, path: tuple[str, ...]) -> str:
 def _nearest(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, [str(k) for k in known], n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
-
-
-def _variable_name(name: str) -> str:
-    return name.lower().replace("-", "_")
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

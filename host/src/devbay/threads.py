@@ -22,6 +22,10 @@ class CallFailed(Exception):  # noqa: N818 - says what happened to a call
     """The called function raised; what it raised, which may be no `Exception`, is the cause."""
 
 
+class _Overdue(Exception):  # noqa: N818 - internal: becomes a CallTimeout
+    """A call was given up; the text says why."""
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     function: Callable[[], Any]
@@ -71,48 +75,55 @@ class Worker:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         call = _Call(function, what, self._loop.create_future())
+        # Not the caller's own wait: a call whose caller went away is watched all the same.
+        timer = self._loop.call_later(deadline, self._give_up, call, deadline) if deadline is not None else None
+        call.done.add_done_callback(lambda _: timer.cancel() if timer else None)
         self._calls.put(call)
         try:
-            await asyncio.wait({call.done}, timeout=deadline)
+            await asyncio.wait({call.done})
         except asyncio.CancelledError:
-            call.dropped = True
+            call.dropped = True  # if its turn has not come
             raise
-        if not call.done.done():
-            raise self._give_up(call, deadline)
-        if call.error is not None:
-            raise CallFailed(what) from call.error
-        return call.value  # type: ignore[no-any-return]  # what function returned
+        if call.error is None:
+            return call.value  # type: ignore[no-any-return]  # what function returned
+        if isinstance(call.error, _Overdue):
+            raise CallTimeout(str(call.error))
+        raise CallFailed(what) from call.error
 
     def end(self) -> None:
         """Let the thread end after the calls that wait. Never blocks; a thread that hangs is left behind."""
         self._calls.put(None)
 
-    def _give_up(self, call: _Call, deadline: float | None) -> CallTimeout:
+    def _give_up(self, call: _Call, deadline: float) -> None:
         call.dropped = True
-        if not call.started:
-            return CallTimeout(f"{call.what} did not get its turn within {deadline:g} s")
-        self._late = call
-        self.stuck = f"{call.what} did not answer within {deadline:g} s"
-        self.abandoned += 1
-        self.free.clear()
-        return CallTimeout(self.stuck)
+        if call.started:
+            text = f"{call.what} did not answer within {deadline:g} s"
+            self._late, self.stuck = call, text
+            self.abandoned += 1
+            self.free.clear()
+        else:
+            text = f"{call.what} did not get its turn within {deadline:g} s"
+        call.error = _Overdue(text)
+        call.done.set_result(None)
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             if call.dropped:
                 continue
             call.started = True
+            value, failure = None, None
             try:
-                call.value = call.function()
+                value = call.function()
             except BaseException as error:  # noqa: BLE001 - sys.exit in a backend must not end its thread unseen
-                call.error = error
+                failure = error
             try:
-                self._loop.call_soon_threadsafe(self._deliver, call)
+                self._loop.call_soon_threadsafe(self._deliver, call, value, failure)
             except RuntimeError:  # the loop is closed: nobody waits for the answer any more
                 return
 
-    def _deliver(self, call: _Call) -> None:
+    def _deliver(self, call: _Call, value: object, failure: BaseException | None) -> None:
         if not call.done.done():
+            call.value, call.error = value, failure
             call.done.set_result(None)
         if self._late is call:
             self._late = self.stuck = None

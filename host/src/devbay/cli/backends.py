@@ -50,7 +50,9 @@ async def _row(plan: Plan, installed: Installed) -> dict[str, object]:
         return _rejected_row(plan, loaded)
     enabled = installed.name in plan.choice.enabled
     if not enabled:
-        reason = f"not in {plan.choice.line or 'any line'} of {plan.sources.selection().source}"
+        source = plan.sources.selection().source
+        where = f"in {source}" if plan.choice.line else f"since no line of {source} matches it"
+        reason = f"not enabled on node {plan.node.name} {where}"
         return _cells(installed, enabled=False, state="loaded", reason=reason)
     report = await loaded.look()
     await loaded.stop()

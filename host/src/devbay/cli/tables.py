@@ -29,7 +29,9 @@ def show(rows: Sequence[Mapping[str, object]], columns: Iterable[str], output: s
         table.add_column(name.replace("_", " ").upper(), no_wrap=True)
     for row in rows:
         table.add_row(*(rich.markup.escape(_text(row.get(name))) for name in names))
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _text(value: object) -> str:

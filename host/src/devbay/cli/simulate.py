@@ -1,0 +1,178 @@
+"""``devbay simulate``: a simulated kubelet in the foreground, telling line by line what it sees."""
+
+import asyncio
+import contextlib
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from devbay.cli import Exit
+from devbay.errors import ConfigError
+from devbay.simulator import Event, Finding, Kubelet
+from devbay.simulator import sockets as kubelet_sockets
+from devbay.simulator.checkpoint import FILE as CHECKPOINT
+from devbay.simulator.scenario import Day, Step, StepFailed
+from devbay.simulator.versions import Behaviour
+
+_DEFAULT = "/var/lib/kubelet/device-plugins"
+_STATUS_PERIOD = 10.0
+"""Seconds between two updates of the node's status, the kubelet's own."""
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path(_DEFAULT))
+@click.option(
+    "--version", default="1.36", show_default=True, help="The Kubernetes release to behave like, such as 1.32."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides what is random in a kubelet's choices.")
+@click.option(
+    "--scenario",
+    type=click.Choice(["day"]),
+    help="Play a script and end. 'day' waits for a device, gives it to a pod, lets a device fail and recover, restarts "
+    "the kubelet, and deletes the pod. Exits with 1 if a part of it does not happen.",
+)
+@click.option(
+    "--tree",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="For a scenario: the tree of a devbay-mock backend (TREE/DEVICE/status), in which a device is made to fail "
+    "and to recover. Without it you are told what to do by hand.",
+)
+@click.option(
+    "--resource", default="", help="For a scenario: the resource to play with; otherwise the first to appear."
+)
+@click.option(
+    "--limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="For a scenario: how many seconds each step may take.",
+)
+def simulate(directory: Path, version: str, seed: int, scenario: str | None, **options: Any) -> Exit:
+    r"""Be a kubelet for device plugins, without a cluster.
+
+    On a Kubernetes node, the kubelet is the agent that starts containers. A device plugin (such as "devbay run") tells
+    it through a socket in DIRECTORY which devices the node has; the kubelet counts them, hands them to containers, and
+    asks the plugin what a container needs to use one. This command plays the kubelet's part on real sockets and prints
+    everything that happens, so that a plugin, in whatever language, can be tried on any machine.
+
+    DIRECTORY is where the sockets are, /var/lib/kubelet/device-plugins by default. Like a real kubelet, this one
+    deletes all sockets in it when it starts. It never takes the place of a kubelet that is there.
+
+    \b
+    One terminal:       devbay simulate /tmp/plugins
+    Another terminal:   devbay run --kubelet-dir /tmp/plugins
+
+    End it with Ctrl-C; the socket it made is removed.
+    """
+    Behaviour.of(version)  # says what is wrong with it before anything is touched
+    _refuse(directory)
+    kubelet = Kubelet(directory.absolute(), version=version, seed=seed)
+    return asyncio.run(_serve(kubelet, _day(kubelet, **options) if scenario else None))
+
+
+def _refuse(directory: Path) -> None:
+    """Refuse a directory where deleting all sockets would hurt somebody."""
+    if kubelet_sockets.answers(directory / kubelet_sockets.NAME):
+        raise ConfigError(
+            f"a kubelet answers on {directory / kubelet_sockets.NAME}; name another directory: "
+            "devbay simulate DIRECTORY"
+        )
+    if not directory.is_dir():
+        return
+    entries = [entry for entry in directory.iterdir() if not entry.name.startswith(".")]
+    sockets = [entry for entry in entries if stat.S_ISSOCK(entry.lstat().st_mode)]
+    others = [entry for entry in entries if entry not in sockets and entry.name not in (CHECKPOINT, "DEPRECATION")]
+    if sockets and others:
+        raise ConfigError(
+            f"{directory} does not look like a directory for device plugins: it holds {others[0].name}. A starting "
+            f"kubelet would delete the sockets in it, such as {sockets[0].name}; name another directory"
+        )
+
+
+def _day(kubelet: Kubelet, tree: Path | None, resource: str, limit: float) -> Day:
+    def tell(step: Step) -> None:
+        click.secho(f"\n  {step.title} ({_span(step.seconds)})", bold=True)
+        click.echo(f"  {step.detail}\n")
+
+    def ask(what: str) -> None:
+        click.secho(f"\n  {what}\n", fg="yellow")
+
+    return Day(kubelet, tell=tell, ask=ask, tree=tree, resource=resource, limit=limit)
+
+
+async def _serve(kubelet: Kubelet, day: Day | None) -> Exit:
+    """Run the kubelet until it is told to stop, or until the day is over."""
+    began = kubelet.clock()
+    kubelet.subscribe(lambda event: _print(event, began))
+    kubelet.subscribe(_counts(kubelet))
+    with _asked_to_stop() as stop:
+        async with kubelet:
+            click.echo(f"waiting for device plugins in {kubelet.directory}; end with Ctrl-C")
+            waiting = asyncio.create_task(stop.wait(), name="stop")
+            working = asyncio.create_task(_node_status(kubelet) if day is None else _play(day), name="work")
+            await asyncio.wait([waiting, working], return_when=asyncio.FIRST_COMPLETED)
+            stopped = waiting.done()
+            waiting.cancel()
+            working.cancel()
+            await asyncio.wait([waiting, working])
+    if working.cancelled():
+        return Exit.OK if stopped and day is None else Exit.FAILED
+    return working.result()
+
+
+async def _play(day: Day) -> Exit:
+    try:
+        await day.play()
+    except StepFailed as failure:
+        click.secho(f"\nThe day failed: {failure}", fg="red", err=True)
+        return Exit.FAILED
+    return Exit.OK
+
+
+async def _node_status(kubelet: Kubelet) -> Exit:
+    """Update the node's status from time to time, as a kubelet does: only that notices a plugin that stays away."""
+    while True:
+        _ = kubelet.capacity
+        await asyncio.sleep(_STATUS_PERIOD)
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[asyncio.Event]:
+    """Take SIGINT and SIGTERM as an event."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    try:
+        yield asked
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _counts(kubelet: Kubelet) -> Callable[[Event], None]:
+    """Return a listener that prints the node's capacity whenever it has changed."""
+    last: dict[str, tuple[int, int]] = {}
+
+    def listen(_event: Event) -> None:
+        capacity, allocatable = kubelet.capacity, kubelet.allocatable
+        for resource, count in sorted(capacity.items()):
+            now = (count, allocatable.get(resource, 0))
+            if last.get(resource) != now:
+                last[resource] = now
+                click.echo(f"          node: {resource} capacity {now[0]}, allocatable {now[1]}")
+
+    return listen
+
+
+def _print(event: Event, began: float) -> None:
+    line = f"{event.at - began:8.3f}  {event}"
+    click.secho(line, fg="red" if isinstance(event, Finding) else None)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

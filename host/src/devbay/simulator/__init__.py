@@ -1,0 +1,75 @@
+"""A kubelet for people without a cluster: its device manager, on a real directory with real sockets.
+
+Written from the kubelet's behaviour and sharing no logic with the host, so that a mistake in one is caught by the
+other. It imports of devbay only `devbay.model`, `devbay.errors` and the generated protocol. Everything lives on one
+event loop; nothing here starts a thread of its own.
+
+Comments cite the Kubernetes sources (release 1.36 unless they say otherwise) as ``DM/manager.go:230``, where ``DM`` is
+``pkg/kubelet/cm/devicemanager``, ``DMP`` is ``DM/plugin/v1beta1``, ``KL`` is ``pkg/kubelet`` and ``TM`` is
+``pkg/kubelet/cm/topologymanager``. A citation such as ``behaviour 13`` is the number under which the tests hold it.
+
+    async with Kubelet(Path("/tmp/plugins")) as kubelet:
+        await kubelet.wait_until(lambda: kubelet.allocatable.get("example.com/widget", 0) > 0, what="a widget")
+        container = Container(name="c", limits={"example.com/widget": 1})
+        status = await kubelet.create_pod(Pod(name="p", containers=(container,)))
+"""
+
+from devbay.simulator.events import (
+    Allocated,
+    AllocationFailed,
+    Conflict,
+    ContainerFailed,
+    ContainerStarted,
+    DevicesReceived,
+    Event,
+    Finding,
+    Freed,
+    KubeletStarted,
+    KubeletStopped,
+    PodAdmitted,
+    PodDeleted,
+    PodRejected,
+    PreferredAllocation,
+    PreStart,
+    Registered,
+    RegistrationRefused,
+    ResourceExpired,
+    StreamEnded,
+    StreamOpened,
+)
+from devbay.simulator.kubelet import DeviceStatus, Kubelet, ResourceStatus
+from devbay.simulator.pods import Container, ContainerStatus, Pod, PodStatus
+from devbay.simulator.versions import Behaviour, Timing
+
+__all__ = [
+    "Allocated",
+    "AllocationFailed",
+    "Behaviour",
+    "Conflict",
+    "Container",
+    "ContainerFailed",
+    "ContainerStarted",
+    "ContainerStatus",
+    "DeviceStatus",
+    "DevicesReceived",
+    "Event",
+    "Finding",
+    "Freed",
+    "Kubelet",
+    "KubeletStarted",
+    "KubeletStopped",
+    "Pod",
+    "PodAdmitted",
+    "PodDeleted",
+    "PodRejected",
+    "PodStatus",
+    "PreStart",
+    "PreferredAllocation",
+    "Registered",
+    "RegistrationRefused",
+    "ResourceExpired",
+    "ResourceStatus",
+    "StreamEnded",
+    "StreamOpened",
+    "Timing",
+]

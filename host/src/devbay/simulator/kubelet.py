@@ -1,0 +1,360 @@
+"""The simulated kubelet: what its users see. It wires the parts of a process together, and starts and ends processes.
+
+What belongs to a process (sockets, streams, device sets) is made anew by every start; what the API server, the
+container runtime and the disk hold outlives it.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+
+from devbay.errors import KubeletDirectoryError, KubeletUnavailable
+from devbay.simulator import sockets
+from devbay.simulator.capacity import NodeStatus
+from devbay.simulator.devicemanager import DeviceManager, Process
+from devbay.simulator.devices import HEALTHY
+from devbay.simulator.events import Event, KubeletStarted, KubeletStopped
+from devbay.simulator.journal import Journal
+from devbay.simulator.metrics import Metrics
+from devbay.simulator.pods import Pod, PodStatus
+from devbay.simulator.registry import Registry
+from devbay.simulator.tasks import Tasks
+from devbay.simulator.versions import Behaviour, Timing
+from devbay.simulator.workers import PodRun, Workers, active
+
+_E = TypeVar("_E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStatus:
+    """A device as the kubelet knows it.
+
+    Attributes:
+        id: its id.
+        health: the word its plugin sent last.
+        healthy: whether the kubelet counts it as healthy: not where its plugin is gone.
+        numa_nodes: the NUMA nodes its plugin sent.
+        allocated: whether a container holds it, or held it and nobody looked since.
+    """
+
+    id: str
+    health: str
+    healthy: bool
+    numa_nodes: tuple[int, ...]
+    allocated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceStatus:
+    """A resource that a plugin registered, or that the checkpoint knows.
+
+    Attributes:
+        name: the resource.
+        endpoint: the file name of its plugin's socket; empty where only the checkpoint knows it.
+        streaming: whether its plugin's ListAndWatch stream is up.
+        pre_start_required: whether the plugin wants PreStartContainer.
+        preferred_allocation: whether the plugin chooses devices itself.
+    """
+
+    name: str
+    endpoint: str
+    streaming: bool
+    pre_start_required: bool
+    preferred_allocation: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """One kubelet process."""
+
+    manager: DeviceManager
+    registry: Registry
+    workers: Workers
+    server: grpc.aio.Server
+    handle: sockets.Handle
+    tasks: Tasks = field(default_factory=Tasks)
+
+
+class Kubelet:
+    """A kubelet's device manager on `directory`, as the given Kubernetes release behaves.
+
+    `seed` decides what is random in a kubelet: the order of resources and ids, the choice among equals. `clock` gives
+    every time, in seconds; the grace period and the events' times follow it. `behaviour` and `timing` replace what
+    `version` implies and how long the kubelet waits.
+    """
+
+    def __init__(  # noqa: PLR0913 - one page of choices, all named and with defaults
+        self,
+        directory: Path,
+        *,
+        version: str = "1.36",
+        seed: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        node_name: str = "node",
+        behaviour: Behaviour | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.directory = Path(directory)
+        self.node_name = node_name
+        self.version = version
+        self.metrics = Metrics()
+        self._journal = Journal(clock)
+        self._process = Process(
+            directory=self.directory,
+            behaviour=behaviour or Behaviour.of(version),
+            timing=timing or Timing(),
+            journal=self._journal,
+            rng=random.Random(seed),  # noqa: S311 - reproducible on purpose, and no secret
+            metrics=self.metrics,
+        )
+        self._node = NodeStatus()
+        self._runs: dict[tuple[str, str], PodRun] = {}
+        self._running: _Running | None = None
+        self._last_handle: sockets.Handle | None = None
+
+    # The process.
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._running is not None
+
+    def clock(self) -> float:
+        """Return the time as the events' times have it, in seconds."""
+        return self._journal.clock()
+
+    @property
+    def socket(self) -> Path:
+        """Where plugins register."""
+        return self.directory / sockets.NAME
+
+    async def start(self) -> None:
+        """Start the process: read the checkpoint, delete the sockets, and only then listen (behaviour 2)."""
+        if self._running is not None:
+            raise KubeletUnavailable("the simulated kubelet is running already")
+        sockets.prepare(self.directory)
+        tasks = Tasks()
+        manager = DeviceManager(self._process, lambda: active(self._runs.values()))
+        registry = Registry(self._process, manager, tasks)
+        workers = Workers(self._process, manager, tasks, self._node, lambda: list(self._runs.values()))
+        if sockets.is_fresh(self.directory):
+            self._node.zero()
+        manager.load()
+        deleted = sockets.clean(self.directory, self._process.behaviour.cleanup)
+        handle = sockets.Handle(self.directory)
+        server = registry.server()
+        try:
+            server.add_insecure_port(handle.address)
+            handle.bound()
+        except (RuntimeError, OSError) as error:
+            handle.close()
+            raise KubeletDirectoryError(f"cannot listen on {self.socket}: {error}") from error
+        await server.start()
+        self._last_handle = handle
+        self._running = _Running(
+            manager=manager, registry=registry, workers=workers, server=server, handle=handle, tasks=tasks
+        )
+        self._journal.add(KubeletStarted(at=self._process.now, socket=str(self.socket), deleted=deleted))
+        await workers.resume()
+
+    async def stop(self) -> None:
+        """End the process as a kill does: connections drop, kubelet.sock stays and refuses (behaviour 18)."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        running.handle.let_go()
+        await running.server.stop(None)
+        try:
+            await running.tasks.cancel()
+        finally:
+            await running.registry.close()
+            running.handle.close()
+            self._journal.add(KubeletStopped(at=self._process.now))
+
+    async def restart(self, gap: float = 0.0) -> None:
+        """Stop, wait `gap` seconds, start: plugins' sockets are deleted before kubelet.sock is made (behaviour 18)."""
+        await self.stop()
+        await asyncio.sleep(gap)
+        await self.start()
+
+    async def reboot(self, gap: float = 0.0) -> None:
+        """Restart as a reboot of the node does: no container is running any more (behaviour 47)."""
+        await self.stop()
+        for run in self._runs.values():
+            run.die()
+        await asyncio.sleep(gap)
+        await self.start()
+
+    async def close(self) -> None:
+        """Stop, and remove kubelet.sock if it is ours: the end of a simulation, which no kubelet has."""
+        await self.stop()
+        if self._last_handle is not None:
+            self._last_handle.remove()
+
+    # The node.
+
+    @property
+    def capacity(self) -> dict[str, int]:
+        """The node's capacity by resource. Reading it is a node-status update (behaviours 14, 25, 26)."""
+        self._update_node()
+        return dict(self._node.capacity)
+
+    @property
+    def allocatable(self) -> dict[str, int]:
+        """The node's allocatable by resource; devices in use are not subtracted. Reading it is a status update."""
+        self._update_node()
+        return dict(self._node.allocatable)
+
+    @property
+    def resources(self) -> dict[str, ResourceStatus]:
+        """The resources that the process knows, by name."""
+        if self._running is None:
+            return {}
+        streaming = {(client.resource, client.socket) for client in self._running.registry.streams}
+        statuses = {}
+        for name, endpoint in sorted(self._running.manager.endpoints.current.items()):
+            socket = endpoint.plugin.socket if endpoint.plugin else ""
+            statuses[name] = ResourceStatus(
+                name=name,
+                endpoint=Path(socket).name,
+                streaming=(name, socket) in streaming,
+                pre_start_required=bool(endpoint.options and endpoint.options.pre_start_required),
+                preferred_allocation=bool(endpoint.options and endpoint.options.preferred_allocation),
+            )
+        return statuses
+
+    def devices(self, resource: str) -> dict[str, DeviceStatus]:
+        """Return the devices of `resource` by id, as listed last; none where the process knows none."""
+        if self._running is None:
+            return {}
+        sets = self._running.manager.devices
+        return {
+            device.id: DeviceStatus(
+                id=device.id,
+                health=device.health,
+                healthy=device.health == HEALTHY and device.id in sets.healthy.get(resource, ()),
+                numa_nodes=device.numa_nodes,
+                allocated=device.id in sets.allocated.get(resource, ()),
+            )
+            for device in sorted(sets.known.get(resource, {}).values(), key=lambda device: device.id)
+        }
+
+    # Pods.
+
+    @property
+    def pods(self) -> dict[str, PodStatus]:
+        """The pods bound to the node, by name (``namespace/name`` outside the default namespace)."""
+        return {
+            name if namespace == "default" else f"{namespace}/{name}": run.status()
+            for (namespace, name), run in self._runs.items()
+        }
+
+    async def create_pod(self, pod: Pod) -> PodStatus:
+        """Bind a pod to the node; return once it is rejected or the start of each container was tried.
+
+        A kubelet admits one pod at a time, so this waits for pods before it. If the kubelet stops meanwhile,
+        `KubeletUnavailable` is raised; the pod stays bound, and is admitted when the kubelet starts again.
+        """
+        running = self._need()
+        key = (pod.namespace, pod.name)
+        if key in self._runs:
+            raise ValueError(f"there is a pod {pod.name} in namespace {pod.namespace} already")
+        # Not from the seed: the checkpoint outlives us, and another day's pod must not be taken for this one.
+        run = PodRun(replace(pod, uid=pod.uid or str(uuid.uuid4())))
+        self._runs[key] = run
+        await self._finish(running.tasks.spawn(f"admit {pod.name}", running.workers.run(run)))
+        return run.status()
+
+    async def delete_pod(self, name: str, namespace: str = "default") -> None:
+        """Delete a pod. Its plugin is not told; its devices are freed at the next allocation (behaviour 46)."""
+        running = self._need()
+        run = self._run(name, namespace)
+        await self._finish(running.tasks.spawn(f"delete {name}", running.workers.delete(run)))
+        self._runs.pop((namespace, name), None)
+
+    async def restart_container(self, name: str, container: str, namespace: str = "default") -> PodStatus:
+        """Restart one container of a pod: as if it had crashed."""
+        running = self._need()
+        run = self._run(name, namespace)
+        found = {candidate.name: candidate for candidate in run.pod.all_containers}
+        if container not in found:
+            raise KeyError(f"pod {name} has no container {container}")
+        work = running.workers.restart(run, found[container])
+        await self._finish(running.tasks.spawn(f"restart {name}/{container}", work))
+        return run.status()
+
+    # What happened.
+
+    @property
+    def events(self) -> list[Event]:
+        """Everything that happened, in order; it only grows."""
+        return self._journal.events
+
+    def events_of(self, kind: type[_E]) -> list[_E]:
+        """Return the events of one kind, in order."""
+        return self._journal.of(kind)
+
+    def subscribe(self, listener: Callable[[Event], object]) -> Callable[[], None]:
+        """Call `listener` with every event from now on, until the returned function is called."""
+        return self._journal.subscribe(listener)
+
+    async def wait_until(
+        self,
+        predicate: Callable[[], bool],
+        timeout: float = 10.0,  # noqa: ASYNC109 - its error says what was waited for, which `asyncio.timeout` cannot
+        what: str = "a condition",
+    ) -> None:
+        """Wait until `predicate` is true, asking again at every event; else TimeoutError says what was waited for."""
+        await self._journal.wait_until(predicate, timeout, what, self._describe)
+
+    def _describe(self) -> str:
+        up = [f"{name} ({'streaming' if status.streaming else 'no stream'})" for name, status in self.resources.items()]
+        pods = [f"{name} {status.phase}" for name, status in self.pods.items()]
+        return (
+            f"kubelet {'running' if self.running else 'stopped'}, resources {', '.join(up) or 'none'}, "
+            f"allocatable {_text(self._node.allocatable)}, pods {', '.join(pods) or 'none'}"
+        )
+
+    def _update_node(self) -> None:
+        if self._running is not None:
+            self._node.write(self._running.manager.read_capacity())
+
+    def _need(self) -> _Running:
+        if self._running is None:
+            raise KubeletUnavailable("the simulated kubelet is not running")
+        return self._running
+
+    def _run(self, name: str, namespace: str) -> PodRun:
+        try:
+            return self._runs[namespace, name]
+        except KeyError:
+            raise KeyError(f"there is no pod {name} in namespace {namespace}") from None
+
+    @staticmethod
+    async def _finish(task: asyncio.Task[None]) -> None:
+        """Wait for the kubelet's own work; a caller that gives up does not stop it."""
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise KubeletUnavailable("the simulated kubelet stopped meanwhile")
+        task.result()
+
+
+def _text(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{resource}: {count}" for resource, count in sorted(counts.items())) or "none"

@@ -1,0 +1,69 @@
+"""What differs between Kubernetes releases, and how long the kubelet waits: plain values, nothing else.
+
+A difference between releases is a field of `Behaviour`, named by what it does, so that no other module compares
+version numbers.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from devbay.errors import ConfigError
+
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?")
+_OLD = (1, 32)
+_LAST_LEGACY = (1, 36)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How one Kubernetes release behaves where releases differ.
+
+    Attributes:
+        overlap: what the late end of an old stream does to a newer registration of the same resource. ``legacy``
+            (to 1.36): it disconnects the newer one. ``keyed`` (later): clients are told apart by their socket.
+        cleanup: what a starting kubelet deletes in its directory: ``sockets``, or (1.32) every ``files`` that is
+            neither a directory nor its checkpoint.
+        detached_registration: whether a registration goes on when the plugin's own Register call has ended (1.32).
+        panics_on_vanished: whether a device that leaves the list during its allocation would crash the kubelet.
+    """
+
+    overlap: Literal["legacy", "keyed"] = "legacy"
+    cleanup: Literal["sockets", "files"] = "sockets"
+    detached_registration: bool = False
+    panics_on_vanished: bool = True
+
+    @classmethod
+    def of(cls, version: str) -> "Behaviour":
+        """Return the behaviour of a Kubernetes release such as ``1.36``, ``v1.36.2`` or ``1.32``."""
+        match = _VERSION.fullmatch(version)
+        if match is None:
+            raise ConfigError(f"{version!r} is not a Kubernetes version; write it as 1.36")
+        release = (int(match[1]), int(match[2]))
+        old = release <= _OLD
+        return cls(
+            overlap="legacy" if release <= _LAST_LEGACY else "keyed",
+            cleanup="files" if old else "sockets",
+            detached_registration=old,
+            panics_on_vanished=not old,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long the kubelet waits, in seconds. The defaults are the kubelet's own.
+
+    Attributes:
+        dial: how long a Register call tries to reach the plugin's socket (DMP/client.go:132).
+        pre_start: how long PreStartContainer may take (DM/endpoint.go:118).
+        grace: how long a resource without a stream keeps its capacity (DM/types.go:125).
+        pod_retry: how long after a failed start of a container the pod is tried again (KL/kubelet.go, backOffPeriod).
+        watchdog: after how long an unanswered allocation call is reported as a finding. It is never cut off, since
+            the kubelet does not (DM/manager.go:369).
+    """
+
+    dial: float = 10.0
+    pre_start: float = 30.0
+    grace: float = 300.0
+    pod_retry: float = 10.0
+    watchdog: float = 5.0

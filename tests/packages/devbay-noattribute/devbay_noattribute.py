@@ -1,0 +1,1 @@
+"""Mistake: the entry point names `Backend`, and there is none."""
