@@ -8,9 +8,9 @@ all raises `ContractViolation` with what was expected.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
-from devbay.model import ContainerEdits, Device, DeviceNode, Health, Hook, Mount, unhealthy
+from devbay.model import HEALTHY, ContainerEdits, Device, DeviceNode, Health, Hook, Mount, unhealthy
 
 _MAX_DEVICE_ID = 63  # the device plugin API's own words; the kubelet does not check
 _DEVICE_ID = re.compile(r"[!-+\--~]+")  # printable ASCII without space and comma
@@ -20,7 +20,9 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _TYPE = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _ENV_NAME = re.compile(r"[^=\x00]+")
-_PERMISSIONS = re.compile(r"[rwm]{1,3}")
+_PERMISSIONS = "rwm"
+_MAX_NUMA_NODE = 2**31 - 1  # far above any machine's, and within what both protocols can say
+_HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 _SHOWN = 80
 
 
@@ -79,14 +81,14 @@ def accept_devices(answer: object) -> tuple[tuple[Device, ...], tuple[Rejection,
     accepted: dict[str, Device] = {}
     rejected: list[Rejection] = []
     for position, item in enumerate(answer):
-        if not isinstance(item, Device):
-            rejected.append(Rejection(f"item {position}", f"is {_show(item)}, not a devbay.api.Device"))
-        elif problem := _device_problem(item):
-            rejected.append(Rejection(str(item.id or f"item {position}"), problem))
-        elif item.id in accepted:
-            rejected.append(Rejection(item.id, "a second device with this id; the first one is used"))
+        device = _judge(item)
+        if isinstance(device, str):
+            name = item.id if isinstance(item, Device) and isinstance(item.id, str) else ""
+            rejected.append(Rejection(name or f"item {position}", device))
+        elif device.id in accepted:
+            rejected.append(Rejection(device.id, "a second device with this id; the first one is used"))
         else:
-            accepted[item.id] = _tidy(item)
+            accepted[device.id] = device
     return tuple(accepted[key] for key in sorted(accepted)), tuple(rejected)
 
 
@@ -118,6 +120,16 @@ def accept_edits(answer: object) -> ContainerEdits:
     )
 
 
+def _judge(item: object) -> Device | str:
+    """Return an item of an answer as a device that can be used, or why it is none."""
+    if not isinstance(item, Device):
+        return f"is {_show(item)}, not a devbay.api.Device"
+    try:
+        return _device_problem(item) or _tidy(item)
+    except Exception as error:  # noqa: BLE001 - its values are objects of someone else's; they cost this device alone
+        return f"cannot be read: {_show(error)}"
+
+
 def _device_problem(device: Device) -> str | None:
     device_id: object = device.id  # what the type promises is what is judged here
     if not isinstance(device_id, str) or not device_id:
@@ -131,8 +143,8 @@ def _device_problem(device: Device) -> str | None:
 
 
 def _details_problem(device: Device) -> str | None:
-    if not _is_sequence_of(device.numa_nodes, int):
-        return f"its numa_nodes are {_show(device.numa_nodes)}, not integers"
+    if not _is_sequence_of(device.numa_nodes, int) or any(node > _MAX_NUMA_NODE for node in device.numa_nodes):
+        return f"its numa_nodes are {_show(device.numa_nodes)}, not integers that number NUMA nodes"
     if not _is_sequence_of(device.paths, str) or not all(path.startswith("/") for path in device.paths):
         return f"its paths are {_show(device.paths)}, not absolute paths"
     if not isinstance(device.parent, str | None):
@@ -159,21 +171,26 @@ def _health(value: object) -> Health:
     if value is None:
         return unhealthy("not reported by the backend's check")
     if isinstance(value, Health):
-        return value if value.healthy else unhealthy(str(value.reason))
+        return HEALTHY if value.healthy is True else unhealthy(_text(value.reason))
     return unhealthy(f"check returned {_show(value)} instead of devbay.api.Health")
 
 
 def _device_node(node: DeviceNode) -> DeviceNode:
     node = replace(node, host_path=node.host_path or node.path)
     _absolute("device node", node.path, node.host_path)
-    if not _PERMISSIONS.fullmatch(str(node.permissions)) or len(set(node.permissions)) < len(node.permissions):
-        raise ContractViolation(f"edit gave {node.path} the permissions {node.permissions!r}; use 'r', 'w' and 'm'")
-    return node
+    asked: object = node.permissions  # what the type promises is what is judged here
+    if not isinstance(asked, str) or not asked or len(set(asked)) < len(asked) or not set(asked) <= set(_PERMISSIONS):
+        raise ContractViolation(f"edit gave {node.path} the permissions {_show(asked)}; use 'r', 'w' and 'm'")
+    return replace(node, permissions="".join(letter for letter in _PERMISSIONS if letter in asked))
 
 
 def _mount(mount: Mount) -> Mount:
     mount = replace(mount, host_path=mount.host_path or mount.container_path)
     _absolute("mount", mount.container_path, mount.host_path)
+    if not isinstance(mount.read_only, bool):
+        raise ContractViolation(
+            f"edit mounts {mount.container_path} with read_only {_show(mount.read_only)}, not a bool"
+        )
     return mount
 
 
@@ -181,12 +198,19 @@ def _hook(hook: Hook) -> Hook:
     _absolute("hook", hook.path)
     if not _is_sequence_of(hook.args, str) or not _is_sequence_of(hook.env, str):
         raise ContractViolation(f"edit returned the hook {hook.path} whose args or env are no sequences of str")
+    if hook.hook_name not in _HOOKS:
+        raise ContractViolation(
+            f"edit returned the hook {hook.path} with hook_name {_show(hook.hook_name)}; use one of {', '.join(_HOOKS)}"
+        )
+    timeout: object = hook.timeout
+    if timeout is not None and (not isinstance(timeout, int) or isinstance(timeout, bool) or timeout <= 0):
+        raise ContractViolation(f"edit returned the hook {hook.path} with timeout {_show(timeout)}, not whole seconds")
     return replace(hook, args=tuple(hook.args), env=tuple(hook.env))
 
 
 def _absolute(what: str, *paths: object) -> None:
     for path in paths:
-        if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+        if not _is_writable(path) or not path.startswith("/"):
             raise ContractViolation(f"edit returned a {what} with the path {_show(path)}, which is not absolute")
 
 
@@ -200,10 +224,10 @@ def _strings(field: str, value: object, name: re.Pattern[str]) -> dict[str, str]
     if not isinstance(value, Mapping):
         raise ContractViolation(f"edit returned {field} that are {_show(value)} instead of a mapping")
     for key, text in value.items():
-        if not isinstance(key, str) or not name.fullmatch(key):
+        if not _is_writable(key) or not name.fullmatch(key):
             raise ContractViolation(f"edit returned {field} with the illegal name {_show(key)}")
-        if not isinstance(text, str) or "\0" in text:
-            raise ContractViolation(f"edit returned {field} in which {key} is {_show(text)}, not a str")
+        if not _is_writable(text):
+            raise ContractViolation(f"edit returned {field} in which {key} is {_show(text)}, not a str of plain text")
     return dict(value)
 
 
@@ -215,6 +239,21 @@ def _is_sequence_of(value: object, kind: type) -> bool:
     )
 
 
+def _is_writable(value: object) -> TypeGuard[str]:
+    """Whether a value is text that a message to the kubelet, and an environment, can hold."""
+    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - someone else's object; what it is must not matter
+        return f"a {type(value).__name__} that cannot be shown"
+
+
 def _show(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - as in _text
+        text = "that cannot be shown"
     return f"{type(value).__name__} {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}"

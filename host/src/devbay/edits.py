@@ -28,16 +28,26 @@ def deliverable(edits: ContainerEdits, is_device_node: Callable[[str], bool]) ->
     """
     nodes = _once(edits.device_nodes, lambda node: node.path, "device node")
     plain = [node for node in nodes if not is_device_node(node.host_path)]
+    real = tuple(node for node in nodes if node not in plain)
+    mounts = {mount.container_path: mount for mount in _once(edits.mounts, lambda m: m.container_path, "mount")}
+    # A file asked for as both (a backend that does not know what it has) is one thing: the device node if it is one,
+    # else the mount, writable if either may write.
+    for node in nodes:
+        if (mount := mounts.get(node.path)) and mount.host_path != node.host_path:
+            raise _two_things("path", node.path)
     as_mounts = [
-        Mount(container_path=node.path, host_path=node.host_path, read_only="w" not in node.permissions)
+        Mount(
+            container_path=node.path,
+            host_path=node.host_path,
+            read_only="w" not in node.permissions and (node.path not in mounts or mounts[node.path].read_only),
+        )
         for node in plain
     ]
-    # A file asked for as both (a backend that does not know what it has) is one mount: the writable one.
-    mounts = [*as_mounts, *(m for m in edits.mounts if m.container_path not in {a.container_path for a in as_mounts})]
+    covered = {node.path for node in nodes}
     return replace(
         edits,
-        device_nodes=tuple(node for node in nodes if node not in plain),
-        mounts=_once(mounts, lambda mount: mount.container_path, "mount"),
+        device_nodes=real,
+        mounts=(*as_mounts, *(mount for path, mount in mounts.items() if path not in covered)),
         hooks=tuple(dict.fromkeys(edits.hooks)),
     )
 
@@ -46,5 +56,9 @@ def _once(items: Iterable[T], key: Callable[[T], Hashable], what: str) -> tuple[
     chosen: dict[Hashable, T] = {}
     for item in items:
         if chosen.setdefault(key(item), item) != item:
-            raise ContractViolation(f"edit asks for two different things at the {what} {key(item)} of the container")
+            raise _two_things(what, key(item))
     return tuple(chosen.values())
+
+
+def _two_things(what: str, place: Hashable) -> ContractViolation:
+    return ContractViolation(f"edit asks for two different things at the {what} {place} of the container")

@@ -47,6 +47,11 @@ class Plan:
     rejected: tuple[Rejected, ...]
     choice: Choice
 
+    @property
+    def enabled(self) -> list[Installed]:
+        """The backends to load; one that is enabled and rejected costs the others nothing."""
+        return [self.installed[name] for name in self.choice.enabled if name in self.installed]
+
 
 def plan(sources: Sources, node_name: str) -> Plan:
     """Return what the configuration means on this node; `node_name` counts where the configuration has none.
@@ -56,14 +61,15 @@ def plan(sources: Sources, node_name: str) -> Plan:
     """
     settings = sources.settings()
     installed, rejected = plugins.find()
-    sources.check_sections({*installed, *(r.name for r in rejected)})
+    known = {*installed, *(r.name for r in rejected)}
+    sources.check_sections(known)
     node = Node(
         name=settings.node.name or node_name,
         sys=Path(settings.node.sys),
         dev=Path(settings.node.dev),
         proc=Path(settings.node.proc),
     )
-    choice = sources.selection().on(node.name, installed)
+    choice = sources.selection().on(node.name, known)
     return Plan(settings=settings, sources=sources, node=node, installed=installed, rejected=rejected, choice=choice)
 
 
@@ -107,8 +113,7 @@ class Host:
         for resource, path in self._directory.sweep():
             self._journal.rival(resource, path.name)
         self._spawn(self._directory.watch(), "kubelet-directory")
-        enabled = [self._plan.installed[name] for name in self._plan.choice.enabled]
-        for one in asyncio.as_completed([self._load(installed) for installed in enabled]):
+        for one in asyncio.as_completed([self._load(installed) for installed in self._plan.enabled]):
             loaded = await one
             if isinstance(loaded, Rejected):
                 self._journal.rejected(loaded)

@@ -6,15 +6,17 @@ interpreter costs a `Rejected` with its distribution, version and reason, and no
 that calls hooks.
 """
 
+import contextlib
 import importlib.metadata
 import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
+import msgspec
 import pluggy
 
 from devbay import hookspecs
@@ -112,19 +114,20 @@ def find(
     rejected: list[Rejected] = []
     seen: set[str] = set()
     for distribution in distributions:
-        name = distribution.metadata["Name"] or "unknown"
+        name, version = _whose(distribution)
         if name in seen:  # a second place on sys.path; the first one is what gets imported
             continue
         seen.add(name)
-        for entry_point in distribution.entry_points:
+        try:
+            entry_points = distribution.entry_points
+        except Exception as error:  # noqa: BLE001 - a damaged installation: the file can hold anything
+            reason = f"its entry points cannot be read: {describe(error)}; install it anew"
+            rejected.append(Rejected(name=name, distribution=name, version=version, reason=reason))
+            continue
+        for entry_point in entry_points:
             if match := _GROUP.fullmatch(entry_point.group):
-                found = Installed(
-                    name=entry_point.name, distribution=name, version=distribution.version, entry_point=entry_point
-                )
-                generation = int(match[1])
-                if generation != hookspecs.API_VERSION:
-                    rejected.append(reject(found, _generation_problem(generation)))
-                elif problem := backend_name_problem(found.name):
+                found = Installed(name=entry_point.name, distribution=name, version=version, entry_point=entry_point)
+                if problem := _generation_problem(int(match[1])) or backend_name_problem(found.name):
                     rejected.append(reject(found, problem))
                 else:
                     by_name[variable_name(found.name)].append(found)
@@ -156,8 +159,25 @@ def describe(error: BaseException | None) -> str:
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     where = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})" if frame else ""
-    text = str(error).strip()
-    return f"{type(error).__name__}{': ' if text else ''}{text}{where}"
+    said = text(error)
+    return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
+
+
+def text(error: BaseException | None) -> str:
+    """Return what an exception says, on one line; what cannot say anything says nothing."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - someone else's object: how it fails to show itself must not matter
+        return ""
+
+
+def _whose(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    """Return a distribution's name and version; a place-holder for what a damaged installation does not tell."""
+    name: str | None = None
+    version: str | None = None
+    with contextlib.suppress(Exception):  # the file may be missing or hold anything, and Pythons differ in what follows
+        name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+    return name or f"unknown ({distribution.locate_file('')})", version or "unknown version"
 
 
 class _Unfit(Exception):  # noqa: N818 - internal: becomes a Rejected
@@ -196,15 +216,24 @@ def _settings_type(manager: pluggy.PluginManager) -> type:
         return dict
     if not isinstance(kind, type):
         raise _Unfit(f"its settings hook returned {kind!r} instead of a type")
+    if not issubclass(kind, msgspec.Struct) and not is_dataclass(kind):
+        raise _Unfit(f"its settings type {kind.__name__} is neither a devbay.api.BackendSettings nor a dataclass")
     try:
         kind()
     except TypeError as error:
         raise _Unfit(f"its settings type {kind.__name__} needs a default for every field: {error}") from None
+    try:
+        msgspec.inspect.type_info(kind)
+        msgspec.convert({}, kind)
+    except Exception as error:  # noqa: BLE001 - annotations are evaluated here, and can raise anything
+        raise _Unfit(f"its settings type {kind.__name__} cannot be read from a file: {describe(error)}") from None
     return kind
 
 
-def _generation_problem(generation: int) -> str:
+def _generation_problem(generation: int) -> str | None:
     ours = hookspecs.API_VERSION
+    if generation == ours:
+        return None
     if generation < ours:
         return (
             f"is too old: it implements generation {generation} of the backend contract, this host {ours}; upgrade it"

@@ -31,12 +31,12 @@ def prefer(
     taken: dict[str, int] = defaultdict(int)
     for share in chosen:
         taken[device_id(share)] += 1
-    while free and len(chosen) < size:
-        best = min(free, key=lambda share: (taken[device_id(share)], not nodes[share] & home, share))
-        free.remove(best)
-        chosen.append(best)
-        taken[device_id(best)] += 1
-    return tuple(chosen[: max(size, len(must_include))])
+    order: list[tuple[int, bool, str]] = []
+    for share in free:  # a device's shares stand behind each other, so that its next comes after others' first
+        order.append((taken[device_id(share)], not nodes[share] & home, share))
+        taken[device_id(share)] += 1
+    missing = max(0, size - len(chosen))
+    return (*chosen, *(share for _, _, share in sorted(order)[:missing]))
 
 
 def _nodes(devices: Mapping[str, Device], share: str) -> frozenset[int]:

@@ -7,6 +7,7 @@ answers `edit`, so that a pod's admission never waits for a scan.
 """
 
 import asyncio
+import contextlib
 import itertools
 import stat
 import threading
@@ -20,7 +21,7 @@ import structlog
 from devbay import contract, edits
 from devbay.errors import BackendBug, BackendUnavailable, CallTimeout, DevbayError
 from devbay.model import HEALTHY, ContainerEdits, Device, Health, Node, unhealthy
-from devbay.plugins import Backend, describe
+from devbay.plugins import Backend, describe, text
 from devbay.retry import BACKEND, Pauses
 from devbay.settings import DeadlineSection
 from devbay.threads import CallFailed, Worker
@@ -184,10 +185,9 @@ class Runner:
                 self._log.info("backend answers again")
                 continue
             await asyncio.sleep(min(_SETTLE, pause))
-            try:
-                await asyncio.wait_for(self._woken.wait(), pause)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):  # not wait_for: Python 3.11's can swallow a cancellation
+                    await self._woken.wait()
 
     async def _watch(self) -> None:
         pauses = iter(self._timing.pauses)
@@ -216,6 +216,7 @@ class Runner:
         try:
             return await (worker or self._looker).call(function, what=hook, deadline=deadline)
         except CallTimeout as error:
+            self.wake()  # so that the devices turn unhealthy now, and not at the next scan
             raise CallTimeout(f"{self.backend}: {error}") from None
         except CallFailed as error:
             cause = error.__cause__
@@ -226,9 +227,14 @@ class Runner:
             raise BackendBug(f"{self.backend}: {hook} raised {describe(cause)}") from None
 
     def _no_answer(self, error: DevbayError) -> Report:
-        states = {BackendUnavailable: State.UNAVAILABLE, CallTimeout: State.HUNG}
-        reason = str(error) or "its driver or hardware is absent"
-        return Report(backend=self.backend.name, state=states.get(type(error), State.FAILING), reason=reason)
+        match error:
+            case BackendUnavailable():
+                state, reason = State.UNAVAILABLE, text(error) or "its driver or hardware is absent"
+            case CallTimeout():
+                state, reason = State.HUNG, str(error)
+            case _:
+                state, reason = State.FAILING, str(error)
+        return Report(backend=self.backend.name, state=state, reason=reason)
 
     # What follows runs in the backend's threads.
 
@@ -248,6 +254,8 @@ class Runner:
                 return unhealthy(f"device node {path} is missing")
             except OSError as error:
                 return unhealthy(f"device node {path} cannot be looked at: {error.strerror}")
+            except ValueError as error:  # a NUL, or what no file system can hold
+                return unhealthy(f"device node {path!r} is no path: {error}")
         return HEALTHY
 
     def _edit(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:

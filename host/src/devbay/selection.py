@@ -80,27 +80,33 @@ def parse(value: str | Sequence[str] | Mapping[str, str | Sequence[str]], source
         ConfigError: some lines have a node pattern and some have none, or a name is empty.
     """
     if isinstance(value, Mapping):
-        lines = [
-            Line(patterns=_names(pattern, source), names=_names(names, source)) for pattern, names in value.items()
-        ]
-        return Selection(lines=tuple(lines), source=source)
+        return Selection(lines=tuple(_line(pattern, names, source) for pattern, names in value.items()), source=source)
     if not isinstance(value, str):
+        if not value:
+            return Selection(lines=(Line(patterns=(ALL,), names=()),), source=source)
         value = "\n".join(value) if any(":" in item for item in value) else ",".join(value)
     texts = [text.strip() for text in value.replace(";", "\n").splitlines() if text.strip()]
     if not any(":" in text for text in texts):
         names = _names(",".join(texts), source) or (ALL,)
         return Selection(lines=(Line(patterns=(ALL,), names=names),), source=source)
-    return Selection(lines=tuple(_line(text, source) for text in texts), source=source)
+    return Selection(lines=tuple(_text_line(text, source) for text in texts), source=source)
 
 
-def _line(text: str, source: str) -> Line:
+def _text_line(text: str, source: str) -> Line:
     pattern, colon, names = text.partition(":")
-    if not colon or not pattern.strip():
+    if not colon:
         raise ConfigError(
             f"{source}: the line {text!r} has no node pattern, while others have; "
-            f"write 'node-pattern: {text.strip(':')}', or '*: {text.strip(':')}' for all other nodes"
+            f"write 'node-pattern: {text}', or '*: {text}' for all other nodes"
         )
-    return Line(patterns=_names(pattern, source), names=_names(names, source))
+    return _line(pattern, names, source)
+
+
+def _line(pattern: str, names: str | Sequence[str], source: str) -> Line:
+    line = Line(patterns=_names(pattern, source), names=_names(names, source))
+    if not line.patterns:
+        raise ConfigError(f"{source}: the line for {', '.join(line.names) or 'nothing'} has an empty node pattern")
+    return line
 
 
 def _names(text: str | Sequence[str], source: str) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ class Sources:
         Raises:
             ConfigError: a value does not fit; the text names source, key and value.
         """
-        own = {key: value for key, value in self.document.items() if key in SECTIONS}
+        own = {key: value for key, value in self.document.items() if key in SECTIONS and value is not None}
         variables = [variable for variable in self.variables if variable.path[0] in SECTIONS]
         return _convert(own, Settings, self.file, (), variables)
 
@@ -129,7 +129,7 @@ def read(text: str, file: str, environment: Mapping[str, str]) -> Sources:
     """
     try:
         document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets a date of no calendar through
         raise ConfigError(f"{file}: {_yaml_problem(error)}") from None
     if document is None:
         document = {}
@@ -151,7 +151,9 @@ _SERVICE_LINK = re.compile(
 
 def _variables(environment: Mapping[str, str]) -> Iterator[Variable]:
     for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name in RESERVED or _SERVICE_LINK.fullmatch(name):
+        if not name.startswith(PREFIX) or name in RESERVED:
+            continue
+        if "__" not in name and _SERVICE_LINK.fullmatch(name):
             continue
         path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if len(path) == 1 or not all(path):
@@ -168,16 +170,22 @@ def _convert(document: object, kind: type[T], file: str, path: tuple[str, ...], 
     info = msgspec.inspect.type_info(kind)
     if not isinstance(document, dict):
         raise ConfigError(f"{file}: {'.'.join(path)}: expected a mapping, not {document!r}")
+    if kind is dict and document:
+        raise ConfigError(f"{file}: {'.'.join(path)}: this backend has no settings")
     _check_keys(document, info, file, path)
-    merged = document
-    origin = file
+    merged, origins = document, dict[tuple[str, ...], str]()
     for variable in variables:
         keys, value = _resolve(variable, info, len(path))
-        merged = _with(merged, keys, value)
+        merged = _with(merged, keys, value, f"{file}: {'.'.join(path)}")
+        origins[keys] = variable.name
     try:
         return msgspec.convert(merged, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {_value_problem(str(error), merged, path)}") from None
+        place, problem = _value_problem(str(error), merged, path)
+        blamed = [name for keys, name in origins.items() if all(a == b for a, b in zip(keys, place, strict=False))]
+        raise ConfigError(f"{', '.join(blamed) or file}: {problem}") from None
+    except Exception as error:  # noqa: BLE001 - a backend's own type may check itself, and raise anything
+        raise ConfigError(f"{file}: {'.'.join(path)}: {type(error).__name__}: {error}") from None
 
 
 def _resolve(variable: Variable, info: msgspec.inspect.Type, depth: int) -> tuple[tuple[str, ...], object]:
@@ -209,9 +217,31 @@ def _value(variable: Variable, info: msgspec.inspect.Type) -> object:
     try:
         if scalar:
             return msgspec.convert(variable.text, kind, strict=False)
-        return yaml.load(variable.text, _Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
-        raise ConfigError(f"{variable.name}={variable.text!r}: {error}") from None
+        value = yaml.load(variable.text, _Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
+    except (msgspec.ValidationError, yaml.YAMLError, ValueError, RecursionError) as error:
+        if _takes_text(info):
+            return variable.text
+        hint = "; write true or false" if isinstance(info, msgspec.inspect.BoolType) else ""
+        raise ConfigError(f"{variable.name}={variable.text!r}: {_yaml_problem(error)}{hint}") from None
+    return value if any(_fits(value, member) for member in _members(info)) or not _takes_text(info) else variable.text
+
+
+def _takes_text(info: msgspec.inspect.Type) -> bool:
+    return any(isinstance(member, msgspec.inspect.StrType) for member in _members(info))
+
+
+def _fits(value: object, info: msgspec.inspect.Type) -> bool:
+    """Whether what YAML made of a variable's text may be one of these, and is not text that only looks otherwise."""
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return value in info.values
+    plain: dict[type, tuple[type, ...]] = {
+        msgspec.inspect.NoneType: (type(None),),
+        msgspec.inspect.StrType: (str,),
+        msgspec.inspect.IntType: (int,),
+        msgspec.inspect.FloatType: (int, float),
+        msgspec.inspect.BoolType: (bool,),
+    }
+    return type(value) in plain.get(type(info), (list, dict))
 
 
 def _python_type(info: msgspec.inspect.Type) -> Any:
@@ -226,58 +256,85 @@ def _python_type(info: msgspec.inspect.Type) -> Any:
     return plain.get(type(info), object)
 
 
-def _check_keys(document: Mapping[Any, Any], info: msgspec.inspect.Type, file: str, path: tuple[str, ...]) -> None:
-    fields = {f.encode_name: f for f in _fields(info)}
-    if not fields:
+def _check_keys(value: object, info: msgspec.inspect.Type, file: str, path: tuple[str, ...]) -> None:
+    """Make sure that no key is unknown, however deep. msgspec does so for its own types, and not for dataclasses."""
+    if isinstance(info, msgspec.inspect.AnyType):
         return
-    for key, value in document.items():
-        if key not in fields:
+    if isinstance(value, list):
+        for position, item in enumerate(value):
+            for member in _members(info):
+                _check_keys(item, getattr(member, "item_type", _ANYTHING), file, (*path, str(position)))
+    if not isinstance(value, dict):
+        return
+    fields = {f.encode_name: f.type for f in _fields(info)}
+    tags = {getattr(member, "tag_field", None) for member in _members(info)}
+    inner = next((m.value_type for m in _members(info) if isinstance(m, msgspec.inspect.DictType)), _ANYTHING)
+    for key, item in value.items():
+        if fields and inner is _ANYTHING and key not in fields and key not in tags:
             place = ".".join([*path, str(key)])
             raise ConfigError(f"{file}: {place}: unknown key {key!r}{_nearest(str(key), fields)}")
-        if isinstance(value, dict):
-            _check_keys(value, fields[key].type, file, (*path, key))
+        _check_keys(item, fields.get(key, inner), file, (*path, str(key)))
+
+
+_ANYTHING = msgspec.inspect.AnyType()
+
+
+def _members(info: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, ...]:
+    """Return the types that a value here may have: those of a union, else the one."""
+    while isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
+    return info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
 
 
 def _fields(info: msgspec.inspect.Type) -> tuple[msgspec.inspect.Field, ...]:
-    if isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DataclassType):
-        return info.fields
-    return ()
+    kinds = msgspec.inspect.StructType | msgspec.inspect.DataclassType
+    return tuple(f for member in _members(info) if isinstance(member, kinds) for f in member.fields)
 
 
-def _with(document: Mapping[str, Any], keys: tuple[str, ...], value: object) -> dict[str, Any]:
+def _with(document: Mapping[str, Any], keys: tuple[str, ...], value: object, place: str) -> dict[str, Any]:
     first, *rest = keys
+    if not rest:
+        return {**document, first: value}
     inner = document.get(first)
-    nested = _with(inner if isinstance(inner, dict) else {}, tuple(rest), value) if rest else value
-    return {**document, first: nested}
+    inner = {} if inner is None else inner
+    place = f"{place}{'' if place.endswith(' ') else '.'}{first}"
+    if not isinstance(inner, dict):
+        raise ConfigError(f"{place}: expected a mapping, not {inner!r}")
+    return {**document, first: _with(inner, tuple(rest), value, place)}
 
 
-def _value_problem(text: str, document: object, path: tuple[str, ...]) -> str:
-    """Turn msgspec's "Expected `int`, got `str` - at `$.a.b`" into the house's words, with the value itself."""
-    problem, _, place = text.partition(" - at `$")
-    keys = [key for key in re.split(r"[.\[\]`]+", place) if key]
+_PLACE = re.compile(r" - at (?:`key` in )?`\$(.*)`$")
+
+
+def _value_problem(text: str, document: object, path: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Turn msgspec's "Expected `int`, got `str` - at `$.a.b`" into the keys and the house's words, with the value."""
+    found = _PLACE.search(text)
+    problem = text[: found.start()] if found else text
+    keys = re.findall(r"\.{3}|[^.\[\]]+", found[1]) if found else []
     value: Any = document
     for key in keys:
-        value = (
-            value[int(key)]
-            if isinstance(value, list) and key.isdigit()
-            else value.get(key)
-            if isinstance(value, dict)
-            else value
-        )
-    where = ".".join([*path, *keys])
-    return f"{where} = {value!r}: {problem[:1].lower()}{problem[1:]}"
+        if isinstance(value, list) and key.isdigit():
+            value = value[int(key)]
+        elif isinstance(value, dict) and key in value:
+            value = value[key]
+        else:  # somewhere in a mapping: msgspec does not say where
+            break
+    where = ".".join([*path, *keys]).replace(".....", ".*.").replace("....", ".*") or "the whole"
+    return tuple(keys), f"{where} = {value!r}: {problem[:1].lower()}{problem[1:]}"
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
+    if not known:
+        return "; there are none here"
     near = get_close_matches(name, [str(k) for k in known], n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
 
 
-def _yaml_problem(error: yaml.YAMLError) -> str:
+def _yaml_problem(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return str(error)
+    return " ".join(str(error).split())
 
 
 class _Loader(yaml.SafeLoader):
@@ -286,8 +343,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # "<<", which may be followed by keys that override it
+                continue
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem=f"{key!r} cannot be a key", problem_mark=key_node.start_mark)
+            if key in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key!r} stands here twice", problem_mark=key_node.start_mark
                 )

@@ -10,7 +10,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from devbay.errors import CallTimeout
@@ -31,10 +31,19 @@ class _Call:
     function: Callable[[], Any]
     what: str
     done: asyncio.Future[None]
-    started: bool = False
     dropped: bool = False
     value: Any = None
     error: BaseException | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)  # who gets it first decides whether it is ever made
+
+    def begin(self) -> bool:
+        """Have the call made; False if it was dropped. For the thread."""
+        return self.turn.acquire(blocking=False)
+
+    def drop(self) -> bool:
+        """See that the call is never made; False if it has begun. For the loop."""
+        self.dropped = self.dropped or self.turn.acquire(blocking=False)
+        return self.dropped
 
 
 class Worker:
@@ -82,7 +91,7 @@ class Worker:
         try:
             await asyncio.wait({call.done})
         except asyncio.CancelledError:
-            call.dropped = True  # if its turn has not come
+            call.drop()
             raise
         if call.error is None:
             return call.value  # type: ignore[no-any-return]  # what function returned
@@ -95,22 +104,20 @@ class Worker:
         self._calls.put(None)
 
     def _give_up(self, call: _Call, deadline: float) -> None:
-        call.dropped = True
-        if call.started:
+        if call.drop():
+            text = f"{call.what} did not get its turn within {deadline:g} s"
+        else:
             text = f"{call.what} did not answer within {deadline:g} s"
             self._late, self.stuck = call, text
             self.abandoned += 1
             self.free.clear()
-        else:
-            text = f"{call.what} did not get its turn within {deadline:g} s"
         call.error = _Overdue(text)
         call.done.set_result(None)
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
-            if call.dropped:
+            if not call.begin():
                 continue
-            call.started = True
             value, failure = None, None
             try:
                 value = call.function()

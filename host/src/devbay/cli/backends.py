@@ -66,7 +66,8 @@ def _reason(report: Report) -> str:
     resources = sorted({device.resource for device, _ in found})
     healthy = sum(health.healthy for _, health in found)
     skipped = f", {len(report.rejected)} rejected" if report.rejected else ""
-    return f"{len(found)} devices, {healthy} healthy{skipped}" + (f": {', '.join(resources)}" if resources else "")
+    devices = "1 device" if len(found) == 1 else f"{len(found)} devices"
+    return f"{devices}, {healthy} healthy{skipped}" + (f": {', '.join(resources)}" if resources else "")
 
 
 def _rejected_row(plan: Plan, rejected: Rejected) -> dict[str, object]:

@@ -44,8 +44,10 @@ def demo(*, show_log: bool) -> Exit:
     the kubelet restarts, the host is stopped. Every line is something that happened, with the time it took. Exits with
     1 if a part of the story did not happen.
     """
-    if "mock" not in plugins.find()[0]:
-        raise ConfigError("the demo needs the mock backend; install it with: pip install devbay-mock")
+    installed, rejected = plugins.find()
+    if "mock" not in installed:
+        reasons = [one.reason for one in rejected if one.name == "mock"] or ["install it with: pip install devbay-mock"]
+        raise ConfigError(f"the demo needs the mock backend; {reasons[0]}")
     with tempfile.TemporaryDirectory(prefix="devbay-") as directory:
         return asyncio.run(_tell_story(Path(directory), show_log=show_log))
 

@@ -38,8 +38,8 @@ def devices(output: str, **options: str | None) -> Exit:
 
 
 async def _ask_all(plan: Plan) -> list[Report | Rejected]:
-    enabled = [plan.installed[name] for name in plan.choice.enabled]
-    return await asyncio.gather(*(_ask(plan, installed) for installed in enabled))
+    rejected = [rejected for rejected in plan.rejected if rejected.name in plan.choice.enabled]
+    return [*rejected, *await asyncio.gather(*(_ask(plan, installed) for installed in plan.enabled))]
 
 
 async def _ask(plan: Plan, installed: Installed) -> Report | Rejected:

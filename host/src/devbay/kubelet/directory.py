@@ -155,39 +155,34 @@ class KubeletDirectory:
     async def watch(self) -> None:
         """Announce what changes, until cancelled."""
         self._announced = file_id(self.socket) if self.answers() else None
-        changed = asyncio.Event()
         while True:
             watched = file_id(self.path)
             with asyncinotify.Inotify() as inotify:
                 if watched is not None and not self._add_watch(inotify):
                     watched = None
-                reader = asyncio.create_task(_signal(inotify, changed), name="kubelet-directory-inotify")
+                changes = _Changes()
+                reader = asyncio.create_task(changes.read(inotify), name="kubelet-directory-inotify")
                 try:
-                    await self._look_while(changed, watched)
+                    await self._look_while(changes, watched)
                 finally:
                     reader.cancel()
                     await asyncio.wait({reader})
 
-    async def _look_while(self, changed: asyncio.Event, watched: FileId | None) -> None:
-        """Look at each change and tick until the directory is another one."""
+    async def _look_while(self, changes: "_Changes", watched: FileId | None) -> None:
+        """Look at what changes, and at everything at each tick, until the directory is another one."""
         pauses = iter(KUBELET)
-        while True:
-            changed.clear()
-            self._look_at_sockets()
+        names: set[str] | None = None
+        while _same_directory(file_id(self.path), watched):
+            self._look_at_sockets(names)
             awaiting = self._look_at_kubelet()
             if not awaiting:
                 pauses = iter(KUBELET)
-            if not _same_directory(file_id(self.path), watched):
-                return
-            pause = min(_TICK, next(pauses)) if awaiting else _TICK
-            try:
-                await asyncio.wait_for(changed.wait(), pause)
-            except TimeoutError:
-                continue
+            names = await changes.take(min(_TICK, next(pauses)) if awaiting else _TICK)
 
-    def _look_at_sockets(self) -> None:
+    def _look_at_sockets(self, names: set[str] | None) -> None:
+        """Tell of each socket that is lost, of those with these names; of all if None."""
         for path, (mine, lost) in list(self._bound.items()):
-            if file_id(path) != mine:
+            if (names is None or path.name in names) and file_id(path) != mine:
                 del self._bound[path]
                 lost()
 
@@ -224,9 +219,28 @@ class KubeletDirectory:
         return True
 
 
-async def _signal(inotify: asyncinotify.Inotify, changed: asyncio.Event) -> None:
-    async for _ in inotify:
-        changed.set()
+class _Changes:
+    """The names of files that inotify told of, until they are taken."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._some = asyncio.Event()
+
+    async def read(self, inotify: asyncinotify.Inotify) -> None:
+        """Take in events for ever."""
+        async for event in inotify:
+            self._names.add(os.fspath(event.name or ""))
+            self._some.set()
+
+    async def take(self, patience: float) -> set[str] | None:
+        """Return the names of what changed, as soon as something did; None if nothing does for `patience` seconds."""
+        try:
+            await asyncio.wait_for(self._some.wait(), patience)
+        except TimeoutError:
+            return None
+        self._some.clear()
+        names, self._names = self._names, set()
+        return names
 
 
 def _same_directory(a: FileId | None, b: FileId | None) -> bool:

@@ -12,7 +12,7 @@ from devbay.kubelet.client import Registrar
 from devbay.kubelet.directory import KubeletDirectory
 from devbay.kubelet.endpoint import DeviceList, Endpoint
 from devbay.kubelet.service import Advertised, Service
-from devbay.retry import REGISTRATION, Pauses
+from devbay.retry import REGISTRATION
 from devbay.session import Command, Event, State, step
 
 _STREAM_PATIENCE = 5.0
@@ -41,7 +41,7 @@ class Registration:
         service: Service,
         directory: KubeletDirectory,
         registrar: Registrar,
-        pauses: Pauses = REGISTRATION,
+        pauses: Iterable[float] = REGISTRATION,
     ) -> None:
         self.resource = resource
         self.state = State.STOPPED

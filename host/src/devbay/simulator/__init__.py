@@ -37,8 +37,9 @@ from devbay.simulator.events import (
     StreamEnded,
     StreamOpened,
 )
-from devbay.simulator.kubelet import DeviceStatus, Kubelet, ResourceStatus
+from devbay.simulator.kubelet import Kubelet
 from devbay.simulator.pods import Container, ContainerStatus, Pod, PodStatus
+from devbay.simulator.status import DeviceStatus, ResourceStatus
 from devbay.simulator.versions import Behaviour, Timing
 
 __all__ = [

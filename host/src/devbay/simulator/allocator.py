@@ -11,10 +11,11 @@ from typing import TypeVar
 from devbay.simulator import answers
 from devbay.simulator.allocation import AllocationFailure, Claim, Prefer, choose
 from devbay.simulator.answers import Answer
-from devbay.simulator.devicemanager import DeviceManager, InFlight, Process
+from devbay.simulator.devicemanager import DeviceManager, InFlight
 from devbay.simulator.endpoints import RpcError
 from devbay.simulator.events import Allocated, AllocationFailed, Conflict, PreferredAllocation, PreStart
 from devbay.simulator.pods import Container, Pod
+from devbay.simulator.process import Process
 from devbay.simulator.records import Record, by_node
 
 _T = TypeVar("_T")
@@ -119,19 +120,23 @@ class Allocator:
     ) -> None:
         """Count and tell an Allocate, failed or not (DM/manager.go:905)."""
         self._process.metrics.device_plugin_alloc_duration_seconds[flight.resource].append(seconds)
-        done = Allocated(
-            at=self._process.now,
-            resource=flight.resource,
-            pod=pod.name,
-            container=container.name,
-            ids=tuple(sorted(flight.ids)),
-            seconds=seconds,
-        )
-        if failure is not None:
-            fields = {name: getattr(done, name) for name in Allocated.__match_args__}
-            self._process.journal.add(AllocationFailed(**fields, reason=str(failure)))
+        event: Allocated | AllocationFailed
+        at, ids, resource = self._process.now, tuple(sorted(flight.ids)), flight.resource
+        if failure is None:
+            event = Allocated(
+                at=at, resource=resource, pod=pod.name, container=container.name, ids=ids, seconds=seconds
+            )
         else:
-            self._process.journal.add(done)
+            event = AllocationFailed(
+                at=at,
+                resource=resource,
+                pod=pod.name,
+                container=container.name,
+                ids=ids,
+                seconds=seconds,
+                reason=str(failure),
+            )
+        self._process.journal.add(event)
 
     def _preference(self, resource: str) -> Prefer:
         """Return how to ask the plugin of `resource` what it prefers (DM/manager.go:1029-1053)."""

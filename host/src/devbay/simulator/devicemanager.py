@@ -3,7 +3,6 @@
 One object per kubelet process: a restart makes a new one, which knows of the old one what the checkpoint says.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,36 +11,8 @@ from devbay.simulator import capacity, checkpoint, wire
 from devbay.simulator.devices import Change, Device, DeviceSets
 from devbay.simulator.endpoints import Endpoints, Options, Plugin
 from devbay.simulator.events import DevicesReceived, Freed, ResourceExpired
-from devbay.simulator.journal import Journal
-from devbay.simulator.metrics import Metrics
+from devbay.simulator.process import Process
 from devbay.simulator.records import Records
-from devbay.simulator.versions import Behaviour, Timing
-
-
-@dataclass(slots=True, kw_only=True)
-class Process:
-    """What one kubelet process is made of, handed to its parts.
-
-    Attributes:
-        directory: the kubelet's directory.
-        behaviour: what its release does.
-        timing: how long it waits.
-        journal: where it tells what happens.
-        rng: its randomness.
-        metrics: its counters.
-    """
-
-    directory: Path
-    behaviour: Behaviour
-    timing: Timing
-    journal: Journal
-    rng: random.Random
-    metrics: Metrics
-
-    @property
-    def now(self) -> float:
-        """The clock's time, in seconds."""
-        return self.journal.clock()
 
 
 class DeviceManager:

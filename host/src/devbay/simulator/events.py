@@ -52,7 +52,7 @@ class KubeletStopped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered(Event):
-    """A plugin's Register call was answered: it was dialled back and asked for its options."""
+    """A plugin registered: it was dialled back and asked for its options, and its Register call is answered next."""
 
     resource: str
     endpoint: str

@@ -9,78 +9,25 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import grpc
-
-from devbay.errors import KubeletDirectoryError, KubeletUnavailable
-from devbay.simulator import sockets
+from devbay.errors import KubeletUnavailable
+from devbay.simulator import sockets, status
 from devbay.simulator.capacity import NodeStatus
-from devbay.simulator.devicemanager import DeviceManager, Process
-from devbay.simulator.devices import HEALTHY
-from devbay.simulator.events import Event, KubeletStarted, KubeletStopped
+from devbay.simulator.events import Event
 from devbay.simulator.journal import Journal
 from devbay.simulator.metrics import Metrics
 from devbay.simulator.pods import Pod, PodStatus
-from devbay.simulator.registry import Registry
-from devbay.simulator.tasks import Tasks
+from devbay.simulator.process import Process
+from devbay.simulator.running import Running
+from devbay.simulator.status import DeviceStatus, ResourceStatus
 from devbay.simulator.versions import Behaviour, Timing
-from devbay.simulator.workers import PodRun, Workers, active
+from devbay.simulator.workers import PodRun
 
 _E = TypeVar("_E", bound=Event)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceStatus:
-    """A device as the kubelet knows it.
-
-    Attributes:
-        id: its id.
-        health: the word its plugin sent last.
-        healthy: whether the kubelet counts it as healthy: not where its plugin is gone.
-        numa_nodes: the NUMA nodes its plugin sent.
-        allocated: whether a container holds it, or held it and nobody looked since.
-    """
-
-    id: str
-    health: str
-    healthy: bool
-    numa_nodes: tuple[int, ...]
-    allocated: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceStatus:
-    """A resource that a plugin registered, or that the checkpoint knows.
-
-    Attributes:
-        name: the resource.
-        endpoint: the file name of its plugin's socket; empty where only the checkpoint knows it.
-        streaming: whether its plugin's ListAndWatch stream is up.
-        pre_start_required: whether the plugin wants PreStartContainer.
-        preferred_allocation: whether the plugin chooses devices itself.
-    """
-
-    name: str
-    endpoint: str
-    streaming: bool
-    pre_start_required: bool
-    preferred_allocation: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class _Running:
-    """One kubelet process."""
-
-    manager: DeviceManager
-    registry: Registry
-    workers: Workers
-    server: grpc.aio.Server
-    handle: sockets.Handle
-    tasks: Tasks = field(default_factory=Tasks)
 
 
 class Kubelet:
@@ -117,8 +64,8 @@ class Kubelet:
         )
         self._node = NodeStatus()
         self._runs: dict[tuple[str, str], PodRun] = {}
-        self._running: _Running | None = None
-        self._last_handle: sockets.Handle | None = None
+        self._running: Running | None = None
+        self._handle: sockets.Handle | None = None
 
     # The process.
 
@@ -149,44 +96,15 @@ class Kubelet:
         """Start the process: read the checkpoint, delete the sockets, and only then listen (behaviour 2)."""
         if self._running is not None:
             raise KubeletUnavailable("the simulated kubelet is running already")
-        sockets.prepare(self.directory)
-        tasks = Tasks()
-        manager = DeviceManager(self._process, lambda: active(self._runs.values()))
-        registry = Registry(self._process, manager, tasks)
-        workers = Workers(self._process, manager, tasks, self._node, lambda: list(self._runs.values()))
-        if sockets.is_fresh(self.directory):
-            self._node.zero()
-        manager.load()
-        deleted = sockets.clean(self.directory, self._process.behaviour.cleanup)
-        handle = sockets.Handle(self.directory)
-        server = registry.server()
-        try:
-            server.add_insecure_port(handle.address)
-            handle.bound()
-        except (RuntimeError, OSError) as error:
-            handle.close()
-            raise KubeletDirectoryError(f"cannot listen on {self.socket}: {error}") from error
-        await server.start()
-        self._last_handle = handle
-        self._running = _Running(
-            manager=manager, registry=registry, workers=workers, server=server, handle=handle, tasks=tasks
-        )
-        self._journal.add(KubeletStarted(at=self._process.now, socket=str(self.socket), deleted=deleted))
-        await workers.resume()
+        self._running = await Running.start(self._process, self._node, lambda: list(self._runs.values()))
+        self._handle = self._running.handle
+        await self._running.workers.resume()
 
     async def stop(self) -> None:
         """End the process as a kill does: connections drop, kubelet.sock stays and refuses (behaviour 18)."""
         running, self._running = self._running, None
-        if running is None:
-            return
-        running.handle.let_go()
-        await running.server.stop(None)
-        try:
-            await running.tasks.cancel()
-        finally:
-            await running.registry.close()
-            running.handle.close()
-            self._journal.add(KubeletStopped(at=self._process.now))
+        if running is not None:
+            await running.stop()
 
     async def restart(self, gap: float = 0.0) -> None:
         """Stop, wait `gap` seconds, start: plugins' sockets are deleted before kubelet.sock is made (behaviour 18)."""
@@ -205,8 +123,8 @@ class Kubelet:
     async def close(self) -> None:
         """Stop, and remove kubelet.sock if it is ours: the end of a simulation, which no kubelet has."""
         await self.stop()
-        if self._last_handle is not None:
-            self._last_handle.remove()
+        if self._handle is not None:
+            self._handle.remove()
 
     # The node.
 
@@ -227,34 +145,13 @@ class Kubelet:
         """The resources that the process knows, by name."""
         if self._running is None:
             return {}
-        streaming = {(client.resource, client.socket) for client in self._running.registry.streams}
-        statuses = {}
-        for name, endpoint in sorted(self._running.manager.endpoints.current.items()):
-            socket = endpoint.plugin.socket if endpoint.plugin else ""
-            statuses[name] = ResourceStatus(
-                name=name,
-                endpoint=Path(socket).name,
-                streaming=(name, socket) in streaming,
-                pre_start_required=bool(endpoint.options and endpoint.options.pre_start_required),
-                preferred_allocation=bool(endpoint.options and endpoint.options.preferred_allocation),
-            )
-        return statuses
+        return status.resources(self._running.manager.endpoints, self._running.registry.streams)
 
     def devices(self, resource: str) -> dict[str, DeviceStatus]:
         """Return the devices of `resource` by id, as listed last; none where the process knows none."""
         if self._running is None:
             return {}
-        sets = self._running.manager.devices
-        return {
-            device.id: DeviceStatus(
-                id=device.id,
-                health=device.health,
-                healthy=device.health == HEALTHY and device.id in sets.healthy.get(resource, ()),
-                numa_nodes=device.numa_nodes,
-                allocated=device.id in sets.allocated.get(resource, ()),
-            )
-            for device in sorted(sets.known.get(resource, {}).values(), key=lambda device: device.id)
-        }
+        return status.devices(self._running.manager.devices, resource)
 
     # Pods.
 
@@ -336,7 +233,7 @@ class Kubelet:
         if self._running is not None:
             self._node.write(self._running.manager.read_capacity())
 
-    def _need(self) -> _Running:
+    def _need(self) -> Running:
         if self._running is None:
             raise KubeletUnavailable("the simulated kubelet is not running")
         return self._running

@@ -13,10 +13,11 @@ import grpc
 from devbay._proto import deviceplugin_v1beta1_pb2 as pb
 from devbay.simulator import wire
 from devbay.simulator.client import PluginClient
-from devbay.simulator.devicemanager import DeviceManager, Process
-from devbay.simulator.endpoints import Options, RpcError
+from devbay.simulator.devicemanager import DeviceManager
+from devbay.simulator.endpoints import RpcError
 from devbay.simulator.events import Registered, RegistrationRefused, StreamEnded, StreamOpened
 from devbay.simulator.names import is_extended_resource
+from devbay.simulator.process import Process
 from devbay.simulator.tasks import Tasks
 
 VERSION = "v1beta1"
@@ -58,10 +59,9 @@ class Registry:
     async def _register(self, request: pb.RegisterRequest, context: Context) -> pb.Empty:
         """Answer Register: count, validate, dial back, ask for options; only then answer (DMP/server.go:159-182)."""
         self._process.metrics.device_plugin_registration_total[request.resource_name] += 1
-        began = self._process.now
         try:
             self._validate(request)
-            options = await self._connect_for(request, context.time_remaining())
+            await self._connect_for(request, context.time_remaining())
         except RpcError as error:
             self._process.journal.add(
                 RegistrationRefused(
@@ -73,16 +73,6 @@ class Registry:
             )
             # A plain Go error has no code of its own (behaviour 5).
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
-        self._process.journal.add(
-            Registered(
-                at=self._process.now,
-                resource=request.resource_name,
-                endpoint=request.endpoint,
-                seconds=self._process.now - began,
-                pre_start_required=options.pre_start_required,
-                preferred_allocation=options.preferred_allocation,
-            )
-        )
         return pb.Empty()
 
     @staticmethod
@@ -96,18 +86,20 @@ class Registry:
         if not is_extended_resource(request.resource_name):
             raise RpcError(f'the ResourceName "{request.resource_name}" is invalid')
 
-    async def _connect_for(self, request: pb.RegisterRequest, remaining: float | None) -> Options:
+    async def _connect_for(self, request: pb.RegisterRequest, remaining: float | None) -> None:
         """Connect within the caller's own deadline; 1.32 goes on without the caller (DMP/server.go:176)."""
         # Joined and cleaned, whatever it is (behaviour 7). The options in the request are never read (behaviour 9).
         socket = _join(self._process.directory, request.endpoint)
         if self._process.behaviour.detached_registration:
             work = self._connect(request.resource_name, socket, self._process.timing.dial)
-            return await asyncio.shield(self._tasks.spawn(f"register {request.resource_name}", work))
+            await asyncio.shield(self._tasks.spawn(f"register {request.resource_name}", work))
+            return
         seconds = self._process.timing.dial if remaining is None else min(self._process.timing.dial, remaining)
-        return await self._connect(request.resource_name, socket, seconds)
+        await self._connect(request.resource_name, socket, seconds)
 
-    async def _connect(self, resource: str, socket: str, seconds: float) -> Options:
+    async def _connect(self, resource: str, socket: str, seconds: float) -> None:
         """Dial, ask for options, then follow the list in the background (DMP/handler.go:85-100)."""
+        began = self._process.now
         client = PluginClient(resource, socket)
         self._open.add(client)
         self._add(resource, client)
@@ -125,8 +117,17 @@ class Registry:
             self._open.discard(client)
             await client.close()
             raise
+        self._process.journal.add(
+            Registered(
+                at=self._process.now,
+                resource=resource,
+                endpoint=Path(socket).name,
+                seconds=self._process.now - began,
+                pre_start_required=options.pre_start_required,
+                preferred_allocation=options.preferred_allocation,
+            )
+        )
         self._tasks.start(f"ListAndWatch of {resource}", self._follow(resource, client))
-        return options
 
     async def _follow(self, resource: str, client: PluginClient) -> None:
         """Follow a plugin's list until the stream ends; never open it again (DMP/handler.go:122-134, behaviour 11)."""

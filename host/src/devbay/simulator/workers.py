@@ -12,10 +12,11 @@ from devbay.simulator import admission, answers
 from devbay.simulator.allocation import AllocationFailure
 from devbay.simulator.allocator import Allocator
 from devbay.simulator.capacity import NodeStatus
-from devbay.simulator.devicemanager import DeviceManager, Process
+from devbay.simulator.devicemanager import DeviceManager
 from devbay.simulator.endpoints import RpcError
 from devbay.simulator.events import ContainerFailed, ContainerStarted, PodAdmitted, PodDeleted, PodRejected
 from devbay.simulator.pods import Container, ContainerStatus, Phase, Pod, PodStatus
+from devbay.simulator.process import Process
 from devbay.simulator.tasks import Tasks
 
 

@@ -1,0 +1,35 @@
+"""What the parts of one kubelet process share: its place, its release, its clock, its randomness. Values only."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from devbay.simulator.journal import Journal
+from devbay.simulator.metrics import Metrics
+from devbay.simulator.versions import Behaviour, Timing
+
+
+@dataclass(slots=True, kw_only=True)
+class Process:
+    """What one kubelet process is made of, handed to its parts.
+
+    Attributes:
+        directory: the kubelet's directory.
+        behaviour: what its release does.
+        timing: how long it waits.
+        journal: where it tells what happens.
+        rng: its randomness.
+        metrics: its counters.
+    """
+
+    directory: Path
+    behaviour: Behaviour
+    timing: Timing
+    journal: Journal
+    rng: random.Random
+    metrics: Metrics
+
+    @property
+    def now(self) -> float:
+        """The clock's time, in seconds."""
+        return self.journal.clock()

@@ -1,0 +1,158 @@
+"""A resource's registration beside a simulated kubelet, in one process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from devbay.kubelet.client import Registrar
+from devbay.kubelet.directory import KubeletDirectory
+from devbay.kubelet.registration import Registration
+from devbay.session import State
+from devbay.simulator import Kubelet, RegistrationRefused, StreamEnded
+from tests.host.kubelet.service import RESOURCE, FixedService, widgets
+from tests.host.running import PATIENCE
+
+Register = Callable[[str], Registration]
+
+
+class CountedPauses:
+    """Short pauses that count how many were taken, and how often they were begun anew."""
+
+    def __init__(self) -> None:
+        self.series = 0
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[float]:
+        self.series += 1
+        while True:
+            self.taken += 1
+            yield 0.001
+
+
+@pytest.fixture
+def pauses() -> CountedPauses:
+    """Return the pauses that registrations take."""
+    return CountedPauses()
+
+
+@pytest.fixture
+async def register(plugins: Path, pauses: CountedPauses) -> AsyncIterator[Register]:
+    """Return what starts the registration of a resource with two widgets; all are stopped at the end."""
+    directory = KubeletDirectory(plugins)
+    watch = asyncio.create_task(directory.watch())
+    await asyncio.sleep(0)
+    started: list[Registration] = []
+
+    def start(resource: str) -> Registration:
+        registration = Registration(resource, FixedService(), directory, Registrar(directory.socket), pauses)
+        registration.publish(widgets("a", "b"))
+        registration.start()
+        started.append(registration)
+        return registration
+
+    yield start
+    await asyncio.gather(*(registration.stop() for registration in started))
+    watch.cancel()
+    await asyncio.wait({watch})
+
+
+async def listed(kubelet: Kubelet, count: int, resource: str = RESOURCE) -> None:
+    """Wait until so many devices can be allocated."""
+    await kubelet.wait_until(lambda: kubelet.allocatable.get(resource) == count, PATIENCE, f"{count} {resource}")
+
+
+async def test_it_streams(kubelet: Kubelet, register: Register) -> None:
+    """A resource is bound, registered, and read (P4)."""
+    registration = register(RESOURCE)
+    await listed(kubelet, 2)
+
+    assert (registration.state, registration.reason) == (State.STREAMING, "")
+
+
+async def test_a_refusal_is_told_in_the_kubelets_words(kubelet: Kubelet, register: Register) -> None:
+    """A kubelet that refuses is asked again, more and more slowly, and its text is kept."""
+    registration = register("not-a-resource")
+    await kubelet.wait_until(lambda: len(kubelet.events_of(RegistrationRefused)) > 2, PATIENCE, "three refusals")
+
+    assert registration.reason == ('the kubelet refused not-a-resource: the ResourceName "not-a-resource" is invalid')
+
+
+async def test_a_stream_that_the_kubelet_ends_is_replaced(kubelet: Kubelet, register: Register) -> None:
+    """A stream that ends while kubelet.sock stays is noticed, and the resource registered anew (P6).
+
+    A list above the kubelet's 4 MiB makes it end the stream.
+    """
+    registration = register(RESOURCE)
+    await listed(kubelet, 2)
+    registration.publish(widgets(*(f"{number:050}" for number in range(80_000))))
+    await kubelet.wait_until(lambda: bool(kubelet.events_of(StreamEnded)), PATIENCE, "the stream's end")
+
+    registration.publish(widgets("c"))
+    await listed(kubelet, 1)
+
+    assert registration.state is State.STREAMING
+
+
+async def test_a_list_that_is_never_accepted_is_not_a_storm(
+    kubelet: Kubelet, register: Register, pauses: CountedPauses
+) -> None:
+    """A stream that is cut each time it opens is opened again after ever longer pauses, not in a hot loop (P6)."""
+    registration = register(RESOURCE)
+    await listed(kubelet, 2)
+    registration.publish(widgets(*(f"{number:050}" for number in range(80_000))))
+    await kubelet.wait_until(lambda: len(kubelet.events_of(StreamEnded)) > 4, PATIENCE, "five ends")
+
+    assert pauses.series == 1
+    assert pauses.taken >= 4
+
+
+async def test_withdrawing_sends_an_empty_list_first(kubelet: Kubelet, register: Register) -> None:
+    """A resource that is withdrawn leaves no capacity behind (P11)."""
+    registration = register(RESOURCE)
+    await listed(kubelet, 2)
+
+    await registration.withdraw()
+
+    await kubelet.wait_until(lambda: kubelet.capacity == {RESOURCE: 0}, PATIENCE, "no capacity")
+
+
+async def test_stopping_leaves_no_socket(plugins: Path, kubelet: Kubelet, register: Register) -> None:
+    """A registration that stops takes its socket with it, at whatever point it is (P22)."""
+    registrations = [register(f"example.com/r{number}") for number in range(5)]
+    await listed(kubelet, 2, "example.com/r0")
+
+    await asyncio.gather(*(registration.stop() for registration in registrations))
+
+    assert {registration.state for registration in registrations} == {State.STOPPED}
+    assert list(plugins.glob("devbay-*")) == []
+
+
+async def test_many_resources_come_back_together(kubelet: Kubelet, register: Register) -> None:
+    """Fifty resources are all registered again after each restart (P5)."""
+    names = [f"example.com/r{number}" for number in range(50)]
+    for name in names:
+        register(name)
+    for _ in range(3):
+        await kubelet.wait_until(lambda: all(kubelet.allocatable.get(name) == 2 for name in names), PATIENCE, "all")
+        await kubelet.restart()
+
+    await kubelet.wait_until(lambda: all(kubelet.allocatable.get(name) == 2 for name in names), PATIENCE, "all")
+
+
+async def test_the_restart_of_a_kubelet_that_answers_nobody_is_borne(plugins: Path, register: Register) -> None:
+    """Something that listens on kubelet.sock and is no kubelet is asked again until one comes (P4)."""
+    server = grpc.aio.server()
+    server.add_insecure_port(f"unix:{plugins}/kubelet.sock")
+    await server.start()
+    registration = register(RESOURCE)
+    async with asyncio.timeout(PATIENCE):
+        while "refused" not in registration.reason:  # noqa: ASYNC110 - a reason is a value, and tells nobody
+            await asyncio.sleep(0.01)
+    await server.stop(None)
+
+    async with Kubelet(plugins) as kubelet:
+        await listed(kubelet, 2)

@@ -1,0 +1,103 @@
+"""``devbay simulate``, as its user meets it: a process, its lines, its exit code."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from devbay.cli import Exit, run_command_line
+from devbay.simulator import Kubelet
+from tests.simulator.plugin import Plugin
+
+
+@asynccontextmanager
+async def simulate(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command as a process, which is ended if it has not."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "devbay", "simulate", *map(str, arguments)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def line_with(process: asyncio.subprocess.Process, words: str) -> str:
+    """Return the next line of output with these words."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if words in line.decode():
+            return line.decode()
+    raise AssertionError(f"no line with {words!r}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_tells_what_it_sees_until_it_is_stopped(directory: Path, number: signal.Signals) -> None:
+    """Each thing that happens is a line; a signal ends it with 0, and its socket is gone."""
+    async with simulate(directory) as process, Plugin(directory, "a", "b") as plugin:
+        await line_with(process, "waiting for device plugins")
+        await plugin.serve()
+        await plugin.stop()
+        await plugin.serve()
+        await plugin.register()
+
+        assert "registered from plugin-" in await line_with(process, "registered")
+        assert "lists 2 healthy (a, b)" in await line_with(process, "lists")
+        assert "capacity 2, allocatable 2" in await line_with(process, "node:")
+        process.send_signal(number)
+        assert await process.wait() == Exit.OK
+    assert not (directory / "kubelet.sock").exists()
+
+
+async def test_a_day_that_does_not_happen_exits_with_1(directory: Path) -> None:
+    """A step that is not there in time ends the command, naming the step."""
+    async with simulate(directory, "--scenario", "day", "--limit", "0.1") as process:
+        _, errors = await process.communicate()
+
+    assert process.returncode == Exit.FAILED
+    assert b"The day failed: waited 0.1 s for a device of any resource to allocate; is a plugin running?" in errors
+
+
+async def test_it_does_not_take_the_place_of_a_kubelet(directory: Path) -> None:
+    """Where something answers on kubelet.sock the command refuses, and the kubelet there goes on."""
+    async with Kubelet(directory) as kubelet, simulate(directory) as process:
+        _, errors = await process.communicate()
+
+        assert process.returncode == Exit.USAGE
+        assert b"a kubelet answers on" in errors
+        assert kubelet.socket.is_socket()
+
+
+def test_it_does_not_clean_a_directory_of_something_else(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory with sockets and other things is left alone: a kubelet would delete the sockets."""
+    (directory / "postgres.pid").write_text("1")
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(directory / "theirs.sock"))
+        code = run_command_line(["simulate", str(directory)])
+
+    assert code == Exit.USAGE
+    assert "does not look like a directory for device plugins" in capsys.readouterr().err
+    assert (directory / "theirs.sock").exists()
+
+
+def test_a_version_that_is_none_is_refused(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong version is a wrong argument, said before anything starts."""
+    assert run_command_line(["simulate", str(directory), "--version", "latest"]) == Exit.USAGE
+    assert "'latest' is not a Kubernetes version" in capsys.readouterr().err
+
+
+def test_its_help_is_for_someone_new(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help says what a kubelet and a device plugin are, and what is deleted."""
+    assert run_command_line(["simulate", "--help"]) == Exit.OK
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the kubelet is the agent that starts containers" in text
+    assert "deletes all sockets in it" in text
