@@ -83,6 +83,18 @@ async def test_two_backends_of_one_name_are_both_refused(broken_site: Site, plac
         assert all(name in reasons.copy().pop() for name in ("devbay-namesake-a", "devbay-namesake-b"))
 
 
+@pytest.mark.parametrize("package", ["devbay-early", "devbay-typo"])
+async def test_a_backend_that_is_asked_for_and_rejected_stops_nothing(
+    broken_site: Site, place: Path, kubelet: Kubelet, package: str
+) -> None:
+    """A backend that this node's line names, and that cannot be run, does not keep the others from it (P1, P2)."""
+    name = package.removeprefix("devbay-")
+    async with beside_mock(broken_site, place, package, backends=f"mock,{name}") as host:
+        await allocatable(kubelet, MOCK, 1)
+
+        assert (await host.says("backend rejected"))["backend"] == name
+
+
 @pytest.mark.parametrize("hook", ["discover", "check"])
 @pytest.mark.parametrize("fault", ["raise", "exit", "hang", "nonsense", "none"])
 async def test_a_fault_is_reported_and_passes(

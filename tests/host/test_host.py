@@ -1,9 +1,12 @@
 """The host as a process beside a kubelet: what a node's operator is promised."""
 
 import asyncio
+import contextlib
 import socket
+import sys
 from pathlib import Path
 
+import asyncinotify
 import pytest
 
 from devbay.simulator import Container, Kubelet, Pod
@@ -271,3 +274,53 @@ async def test_concurrent_pods_are_served(plugins: Path, kubelet: Kubelet, tree:
 
         given = [status.container("main").devices[RESOURCE] for status in statuses if status.phase == "Running"]
         assert sorted(given) == [("acc0",), ("acc1",), ("acc2",)]
+
+
+async def test_a_log_that_cannot_be_written_stops_nothing(
+    plugins: Path, kubelet: Kubelet, tree: dict[str, str]
+) -> None:
+    """A host whose log goes to a full disk serves, survives a kubelet restart, and stops cleanly (P22, P24)."""
+    environment = {"PATH": "/usr/bin", "DEVBAY_KUBELET__DIRECTORY": f"{plugins}", "NODE_NAME": "node-a", **tree}
+    with Path("/dev/full").open("wb") as full:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "devbay", "run", env=environment, stderr=full
+        )
+    try:
+        await allocatable(kubelet, 3)
+        await kubelet.restart()
+        await allocatable(kubelet, 3)
+    finally:
+        process.terminate()
+
+    assert await process.wait() == 0
+    assert ours(plugins) == []
+
+
+async def test_a_node_without_inotify_is_looked_at(plugins: Path, tree: dict[str, str]) -> None:
+    """Where every inotify instance is taken, the directory is looked at often instead, and that is said (P4, P6)."""
+    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    with contextlib.ExitStack() as taken:
+        for _ in range(limit):
+            try:
+                taken.enter_context(asyncinotify.Inotify())
+            except OSError:
+                break
+        async with running(plugins, **tree) as host:
+            await host.says("cannot watch the directory; looking twice a second instead")
+            async with Kubelet(plugins) as kubelet:
+                await allocatable(kubelet, 3)
+                await kubelet.restart()
+                await allocatable(kubelet, 3)
+
+
+async def test_a_rising_number_is_not_news(plugins: Path, kubelet: Kubelet, tree: dict[str, str], place: Path) -> None:
+    """A device that stays unhealthy for the same cause is told once, however its numbers change (P24)."""
+    temperature = place / "class/acc0/temperature"
+    async with running(plugins, DEVBAY_LOG__LEVEL="debug", **tree) as host:
+        await allocatable(kubelet, 3)
+        for degrees in (90, 91, 92):
+            temperature.write_text(f"{degrees}\n")
+            await host.says("device unhealthy", reason=f"temperature {degrees} °C is above 85 °C")
+
+        levels = [line["level"] for line in host.logged("device unhealthy", device="acc0")]
+        assert levels == ["warning", "debug", "debug"]

@@ -1,5 +1,6 @@
 """The process: from a command line to an exit code. The only place that exits."""
 
+import contextlib
 import os
 import sys
 
@@ -12,8 +13,9 @@ from devbay.cli import run_command_line
 def main() -> None:
     """Run the command that was typed, and end the process with its exit code."""
     code = run_command_line(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # a reader that is gone, a disk that is full
+            stream.flush()
     # Not sys.exit: a backend's call that hangs in C must not hold the end up.
     os._exit(code)
 

@@ -18,7 +18,7 @@ from devbay.model import ContainerEdits, Device
 from devbay.runner import Runner
 
 _REMEMBERED = 4096
-"""Answers per resource. A node with more devices than this asks its backend again for the rest."""
+"""Answers per resource; the oldest is forgotten first. Half as many are asked for ahead."""
 
 
 class ResourceService:
@@ -49,8 +49,9 @@ class ResourceService:
         # A device that failed may come back as something else behind the same path: what was said of it is forgotten.
         self._answers = {asked: edits for asked, edits in self._answers.items() if usable.issuperset(asked)}
         self._stop_warming()
-        if unasked := [device for device in usable if (device,) not in self._answers]:
-            self._warming = asyncio.create_task(self._warm(unasked), name=f"{self._resource}-warm")
+        unasked = sorted((device for device in usable if (device,) not in self._answers), key=lambda d: d.id)
+        if ahead := unasked[: max(0, _REMEMBERED // 2 - len(self._answers))]:
+            self._warming = asyncio.create_task(self._warm(ahead), name=f"{self._resource}-warm")
         return [
             Advertised(id=share, healthy=status.health.healthy, numa_nodes=status.device.numa_nodes)
             for status in self._devices.values()
@@ -103,13 +104,15 @@ class ResourceService:
             return known
         edits = await self.runner.edit(self._resource, devices)
         still_here = all((status := self._devices.get(d.id)) and status.device == d and status.health for d in devices)
-        if still_here and len(self._answers) < _REMEMBERED:
+        if still_here:
             self._answers[devices] = edits
+            if len(self._answers) > _REMEMBERED:
+                del self._answers[next(iter(self._answers))]
         return edits
 
     async def _warm(self, devices: Iterable[Device]) -> None:
         try:
-            for device in sorted(devices, key=lambda d: d.id):
+            for device in devices:
                 await self._answer((device,))
         except DevbayError as error:
             self._log.warning("cannot say what a container needs", reason=str(error))

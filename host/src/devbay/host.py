@@ -165,12 +165,14 @@ class Host:
         self._journal.report(self._runners[report.backend].backend, report, rejected)
         if self._inventory.snapshot is not before:
             self._journal.changes(inventory.difference(before, self._inventory.snapshot))
-            self._offer(self._inventory.snapshot)
+            self._offer(before, self._inventory.snapshot)
 
-    def _offer(self, snapshot: inventory.Snapshot) -> None:
+    def _offer(self, before: inventory.Snapshot, snapshot: inventory.Snapshot) -> None:
         for name in self._resources.keys() - snapshot.resources.keys():
             self._withdraw(name)
         for name, devices in snapshot.resources.items():
+            if devices == before.resources.get(name):
+                continue
             runner = self._runners[devices[0].backend]
             resource = self._resources.get(name)
             if resource is not None and resource.service.runner is not runner:

@@ -4,6 +4,7 @@ The only place that turns the host's values into log lines; `backend`, `resource
 are known.
 """
 
+import re
 from collections.abc import Iterable
 
 import structlog
@@ -14,6 +15,13 @@ from devbay.model import Health, Node
 from devbay.plugins import Backend, Rejected
 from devbay.runner import Report, State
 from devbay.selection import Choice
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+def _gist(reason: str) -> str:
+    """Return a reason without its numbers: a temperature that goes on rising is no news, another cause is."""
+    return _NUMBER.sub("#", reason)
 
 
 class Journal:
@@ -45,7 +53,7 @@ class Journal:
     def report(self, backend: Backend, report: Report, rejections: tuple[Rejection, ...]) -> None:
         """Say how a look went, where that differs from the one before."""
         log = self._log.bind(backend=backend.name)
-        state = (report.state, report.reason)
+        state = (report.state, _gist(report.reason))
         if state != self._states.get(backend.name):
             self._states[backend.name] = state
             match report.state:
@@ -71,8 +79,13 @@ class Journal:
                 log.info("device dropped")
             elif before is None:
                 self._health(log, "device found", after.health)
-            elif before.health != after.health:
+            elif (before.health.healthy, _gist(before.health.reason)) != (
+                after.health.healthy,
+                _gist(after.health.reason),
+            ):
                 self._health(log, "device healthy" if after.health else "device unhealthy", after.health)
+            elif before.health != after.health:
+                log.debug("device unhealthy", reason=after.health.reason)
             else:
                 log.info("device changed")
 

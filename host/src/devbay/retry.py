@@ -35,8 +35,8 @@ class Pauses:
 REGISTRATION = Pauses(tenacity.wait_exponential(multiplier=0.02, exp_base=2, max=20))
 """A resource that could not be registered: from 20 ms to 20 s. A new kubelet.sock is acted on at once besides."""
 
-KUBELET = Pauses(tenacity.wait_exponential(multiplier=0.005, exp_base=1.05, max=5))
-"""A kubelet.sock that is there and does not answer: every 5 to 20 ms for the first second, then up to 5 s."""
+KUBELET = Pauses(tenacity.wait_exponential(multiplier=0.005, exp_base=1.0075, max=5))
+"""A kubelet.sock that is there and does not answer: every 5 to 20 ms for the first two seconds, then up to 5 s."""
 
 BACKEND = Pauses(tenacity.wait_exponential(multiplier=0.2, exp_base=2, max=60))
 """A backend whose call failed, or whose event source ended: from 0.2 s to a minute."""

@@ -140,6 +140,21 @@ async def test_a_new_kubelet_is_announced_when_it_answers(place: Path) -> None:
             await once(ups)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as somebody else")
+def test_a_kubelet_that_lets_only_root_in_is_named(place: Path) -> None:
+    """A kubelet.sock that refuses this user is told from one that nobody listens on (P23)."""
+    place.chmod(0o755)
+    code = (
+        "import os, sys; from pathlib import Path; from devbay.kubelet.directory import refusal\n"
+        "os.setuid(65534)\n"
+        f"print(type(refusal(Path({os.fspath(place)!r}) / 'kubelet.sock')).__name__)"
+    )
+    with listening(place / "kubelet.sock"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "PermissionError\n"
+
+
 async def test_each_new_kubelet_is_announced_once(place: Path) -> None:
     """A restart is announced, also if the new socket has the old one's inode, and a look by itself is not (P5)."""
     async with watched(place) as (directory, ups):

@@ -14,6 +14,7 @@ import secrets
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,17 +57,25 @@ def file_id(path: Path) -> FileId | None:
     return FileId(status.st_dev, status.st_ino, status.st_mtime_ns)
 
 
-def answers(path: Path) -> bool:
-    """Whether someone listens on a socket. Never blocks: a listener whose queue is full does listen."""
+def refusal(path: Path) -> OSError | None:
+    """Return why nobody can be reached on a socket, or None if somebody listens on it.
+
+    Never blocks: a listener whose queue is full does listen.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)
         try:
             probe.connect(os.fspath(path))
         except BlockingIOError:
-            return True
-        except OSError:
-            return False
-    return True
+            return None
+        except OSError as error:
+            return error
+    return None
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody listens on a socket."""
+    return refusal(path) is None
 
 
 class KubeletDirectory:
@@ -85,6 +94,7 @@ class KubeletDirectory:
         self._listeners: list[Callable[[], None]] = []
         self._announced: FileId | None = None
         self._said = ""
+        self._unwatched = ""
 
     def answers(self) -> bool:
         """Whether the kubelet answers now."""
@@ -107,6 +117,15 @@ class KubeletDirectory:
                 f"socket path {path} has {length} bytes, and a unix socket's may have {MAX_PATH}; "
                 "choose a shorter kubelet.directory"
             )
+        self.check()
+        return path
+
+    def check(self) -> None:
+        """Make sure that sockets can be made in this directory.
+
+        Raises:
+            KubeletDirectoryError: they cannot; the text says why and what to do.
+        """
         if not self.path.is_dir():
             raise KubeletDirectoryError(f"{self.path} is no directory; is this node's kubelet installed?")
         if not os.access(self.path, os.W_OK | os.X_OK):
@@ -114,7 +133,6 @@ class KubeletDirectory:
                 f"{self.path} does not let uid {os.geteuid()} create files; run devbay as uid 0 with the directory "
                 "mounted writable"
             )
-        return path
 
     def bound(self, path: Path, lost: Callable[[], None]) -> None:
         """Watch over a socket that was just bound: `lost` is called once when its file is no longer that file."""
@@ -154,13 +172,15 @@ class KubeletDirectory:
 
     async def watch(self) -> None:
         """Announce what changes, until cancelled."""
+        try:
+            self.check()
+        except KubeletDirectoryError as error:
+            self._log.warning("the kubelet's directory cannot be used yet", reason=str(error))
         self._announced = file_id(self.socket) if self.answers() else None
         while True:
             watched = file_id(self.path)
-            with asyncinotify.Inotify() as inotify:
-                if watched is not None and not self._add_watch(inotify):
-                    watched = None
-                changes = _Changes()
+            changes = _Changes()
+            with self._inotify() as inotify:
                 reader = asyncio.create_task(changes.read(inotify), name="kubelet-directory-inotify")
                 try:
                     await self._look_while(changes, watched)
@@ -195,8 +215,11 @@ class KubeletDirectory:
             return False
         if present == self._announced:
             return False
-        if not self.answers():
-            self._say("waiting for the kubelet: kubelet.sock does not answer")
+        if (error := refusal(self.socket)) is not None:
+            if isinstance(error, PermissionError):
+                self._say(f"waiting for the kubelet: kubelet.sock does not let uid {os.geteuid()} in; run as uid 0")
+            else:
+                self._say("waiting for the kubelet: kubelet.sock does not answer")
             return True
         self._announced = present
         self._say("kubelet is up")
@@ -209,14 +232,20 @@ class KubeletDirectory:
         self._said = event
         level(event)
 
-    def _add_watch(self, inotify: asyncinotify.Inotify) -> bool:
+    @contextmanager
+    def _inotify(self) -> Iterator[asyncinotify.Inotify | None]:
+        """Watch the directory; None where that cannot be had: a node's inotify instances are few and shared."""
         try:
-            inotify.add_watch(self.path, _EVENTS)
+            with asyncinotify.Inotify() as inotify:
+                inotify.add_watch(self.path, _EVENTS)
+                self._unwatched = ""
+                yield inotify
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                self._log.warning("cannot watch the directory; looking twice a second instead", reason=error.strerror)
-            return False
-        return True
+            reason = error.strerror or str(error)
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR) and reason != self._unwatched:
+                self._unwatched = reason
+                self._log.warning("cannot watch the directory; looking twice a second instead", reason=reason)
+            yield None
 
 
 class _Changes:
@@ -226,8 +255,10 @@ class _Changes:
         self._names: set[str] = set()
         self._some = asyncio.Event()
 
-    async def read(self, inotify: asyncinotify.Inotify) -> None:
-        """Take in events for ever."""
+    async def read(self, inotify: asyncinotify.Inotify | None) -> None:
+        """Take in events for ever; none where there is no inotify."""
+        if inotify is None:
+            return
         async for event in inotify:
             self._names.add(os.fspath(event.name or ""))
             self._some.set()
