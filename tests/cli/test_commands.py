@@ -18,6 +18,7 @@ def tree(place: Path, *devices: str, status: str = "online") -> dict[str, str]:
     for device in devices:
         (place / "class" / device).mkdir(parents=True)
         (place / "class" / device / "status").write_text(f"{status}\n")
+        (place / "class" / device / "model").write_text("T1000\n")
     return {"DEVBAY_MOCK__ROOT": f"{place}/class"}
 
 
@@ -76,6 +77,7 @@ def test_devices_are_listed(devbay: Devbay, place: Path) -> None:
     assert (null["id"], null["health"], null["paths"]) == ("null", "healthy", ["/dev/null"])
     assert (zero["id"], zero["health"], zero["reason"]) == ("zero", "unhealthy", "status is offline, not online")
     assert re.search(r"^example.com/custom-accelerator +zero +unhealthy .*status is offline", table, re.MULTILINE)
+    assert "model=T1000" in table
 
 
 def test_absent_hardware_is_no_error(devbay: Devbay, place: Path) -> None:

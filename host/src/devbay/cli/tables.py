@@ -36,12 +36,12 @@ def show(rows: Sequence[Mapping[str, object]], columns: Iterable[str], output: s
 
 def _text(value: object) -> str:
     match value:
-        case None | "" | [] | {}:
-            return "-"
         case bool():
             return "yes" if value else "no"
-        case list():
+        case list() if value:
             return ", ".join(map(str, value))
-        case dict():
+        case dict() if value:
             return ", ".join(f"{key}={item}" for key, item in value.items())
+        case None | "" | list() | dict():
+            return "-"
     return str(value)
