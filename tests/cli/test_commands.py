@@ -25,7 +25,10 @@ def tree(place: Path, *devices: str, status: str = "online") -> dict[str, str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(devbay: Devbay, command: str) -> None:
     """The help lists each command, and each has a help of its own that is more than its name."""
-    assert re.search(rf"^  {command} +\w", devbay("--help").stdout, re.MULTILINE)
+    overview = devbay("--help").stdout
+    assert re.search(rf"^  {command} +\w.*\.$", overview, re.MULTILINE)
+    assert "..." not in overview
+    assert "\n  Run it on a node:                                devbay run\n" in overview
 
     shown = devbay(command, "--help")
 

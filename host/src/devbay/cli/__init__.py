@@ -43,7 +43,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="devbay")
 def cli() -> None:
-    r"""Put a node's hardware into Kubernetes.
+    """Put a node's hardware into Kubernetes.
 
     Kubernetes gives pods CPU and memory by itself. For anything else on a machine (a GPU, an FPGA, a network card's
     virtual function) it asks a "device plugin": a process on each node that says which devices there are, whether they
@@ -54,7 +54,7 @@ def cli() -> None:
     Try it without a cluster and without hardware:   devbay demo
     See what would be offered on this machine:       devbay devices
     Run it on a node:                                devbay run
-    """
+    """  # noqa: D301 - click's mark for a paragraph that stays as it is
 
 
 def run_command_line(arguments: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ A backend is a package of its own that knows one kind of hardware. Install one b
 """
 
 
-@click.command()
+@click.command(short_help="List what is installed, and how it does here.")
 @configuration.options
 @tables.output_option
 def backends(output: str, **options: str | None) -> None:

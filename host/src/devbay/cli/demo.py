@@ -34,7 +34,7 @@ What to try next:
 """
 
 
-@click.command()
+@click.command(short_help="See the whole job on this terminal.")
 @click.option("--log", "show_log", is_flag=True, help="Print the host's own log at the end.")
 def demo(*, show_log: bool) -> Exit:
     """See the whole job on this terminal: no cluster, no hardware, no root.

@@ -15,7 +15,7 @@ from devbay.settings import LogSection
 _COLUMNS = ("resource", "id", "health", "numa_nodes", "paths", "attributes", "reason")
 
 
-@click.command()
+@click.command(short_help="List the devices that would be offered.")
 @configuration.options
 @tables.output_option
 def devices(output: str, **options: str | None) -> Exit:

@@ -11,7 +11,10 @@ from devbay.cli import Exit, configuration, log
 from devbay.host import Host
 
 
-@click.command()
+_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@click.command(short_help="Offer this node's devices to its kubelet.")
 @configuration.options
 @click.option(
     "--kubelet-dir",
@@ -52,7 +55,7 @@ async def _until_asked(host: Host) -> None:
 
 @contextmanager
 def _signals() -> Iterator[asyncio.Event]:
-    """Take SIGTERM and SIGINT as an event; a second one of either ends the process as it would without us."""
+    """Take the signals that ask a process to end as an event; a second one of a kind ends it as it would without us."""
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -60,10 +63,10 @@ def _signals() -> Iterator[asyncio.Event]:
         asked.set()
         loop.remove_signal_handler(taken)
 
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in _ENDINGS:
         loop.add_signal_handler(each, ask, each)
     try:
         yield asked
     finally:
-        for each in (signal.SIGTERM, signal.SIGINT):
+        for each in _ENDINGS:
             loop.remove_signal_handler(each)
