@@ -10,7 +10,6 @@ import click
 from devbay.cli import Exit, configuration, log
 from devbay.host import Host
 
-
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
