@@ -73,6 +73,13 @@ def plan(sources: Sources, node_name: str) -> Plan:
     return Plan(settings=settings, sources=sources, node=node, installed=installed, rejected=rejected, choice=choice)
 
 
+_LAST_PATIENCE = 0.2
+"""Seconds that our own tasks may take to end at the end; they need none."""
+
+_AFTER_MISTAKE = 1.0
+"""Seconds until a task that ended by a mistake of ours begins again."""
+
+
 @dataclass(slots=True)
 class _Resource:
     """One resource that is offered to the kubelet."""
@@ -112,28 +119,30 @@ class Host:
     async def _start(self) -> None:
         for resource, path in self._directory.sweep():
             self._journal.rival(resource, path.name)
-        self._spawn(self._directory.watch(), "kubelet-directory")
+        self._keep_running(self._directory.watch, "kubelet-directory")
         for one in asyncio.as_completed([self._load(installed) for installed in self._plan.enabled]):
             loaded = await one
             if isinstance(loaded, Rejected):
                 self._journal.rejected(loaded)
             else:
                 self._runners[loaded.backend.name] = loaded
-                self._spawn(loaded.run(), f"{loaded.backend.name}-runner")
+                self._keep_running(loaded.run, f"{loaded.backend.name}-runner")
 
     async def _load(self, installed: Installed) -> Runner | Rejected:
         return await load(self._plan, installed, self._on_report)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Start a task that must not end by itself; one that does is a mistake of ours, said loudly."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+    def _keep_running(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run what must not end until the host does; a mistake of ours in it is said loudly, and it begins again."""
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            self._journal.task_ended(task.get_name(), task.exception())
+        async def forever() -> None:
+            while True:
+                try:
+                    await work()
+                except Exception as error:  # noqa: BLE001 - whatever it is, devices must not stay as they were for ever
+                    self._journal.task_ended(name, error)
+                await asyncio.sleep(_AFTER_MISTAKE)
+
+        self._tasks.add(asyncio.create_task(forever(), name=name))
 
     async def _stop(self) -> None:
         """Close the streams first, so that the kubelet knows; then everything else, all at once."""
@@ -148,7 +157,7 @@ class Host:
             *(runner.stop() for runner in self._runners.values()),
         )
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=_LAST_PATIENCE)
         self._journal.stop(len(self._resources))
 
     # Reports to snapshots to what the kubelet reads.

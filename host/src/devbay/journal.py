@@ -97,9 +97,9 @@ class Journal:
         """Say that a resource has no devices any more."""
         self._log.info("no devices left", resource=resource)
 
-    def task_ended(self, name: str, error: BaseException | None) -> None:
-        """Say that something ended which never should."""
-        self._log.critical("internal error: a task ended", task=name, exc_info=error)
+    def task_ended(self, name: str, error: Exception) -> None:
+        """Say that something ended which never should; it begins again."""
+        self._log.critical("internal error: a task ended and begins again", task=name, exc_info=error)
 
     def _health(self, log: structlog.typing.FilteringBoundLogger, event: str, health: Health) -> None:
         if health:

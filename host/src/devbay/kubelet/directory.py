@@ -62,14 +62,14 @@ def refusal(path: Path) -> OSError | None:
 
     Never blocks: a listener whose queue is full does listen.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0)
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(0)
             probe.connect(os.fspath(path))
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            return error
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        return error
     return None
 
 
@@ -218,6 +218,8 @@ class KubeletDirectory:
         if (error := refusal(self.socket)) is not None:
             if isinstance(error, PermissionError):
                 self._say(f"waiting for the kubelet: kubelet.sock does not let uid {os.geteuid()} in; run as uid 0")
+            elif error.errno in (errno.EMFILE, errno.ENFILE):
+                self._say("waiting for the kubelet: no file descriptor is left to ask it with")
             else:
                 self._say("waiting for the kubelet: kubelet.sock does not answer")
             return True
@@ -266,7 +268,8 @@ class _Changes:
     async def take(self, patience: float) -> set[str] | None:
         """Return the names of what changed, as soon as something did; None if nothing does for `patience` seconds."""
         try:
-            await asyncio.wait_for(self._some.wait(), patience)
+            async with asyncio.timeout(patience):  # not wait_for, which may swallow a cancellation before Python 3.12
+                await self._some.wait()
         except TimeoutError:
             return None
         self._some.clear()

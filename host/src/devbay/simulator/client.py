@@ -57,7 +57,8 @@ class PluginClient:
     async def dial(self, seconds: float) -> None:
         """Connect, trying for so many seconds (DMP/client.go:131-142, behaviour 8)."""
         try:
-            await asyncio.wait_for(self._channel.channel_ready(), seconds)
+            async with asyncio.timeout(seconds):  # not wait_for, which may swallow a stop before Python 3.12
+                await self._channel.channel_ready()
         except TimeoutError:
             raise RpcError("failed to dial device plugin: context deadline exceeded") from None
         self._connected = True

@@ -1,6 +1,7 @@
 """The list of what happened, and waiting for something to happen."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -57,10 +58,9 @@ class Journal:
             async with asyncio.timeout(seconds):
                 while not predicate():
                     changed = self._changed
-                    try:
-                        await asyncio.wait_for(changed.wait(), _POLL)
-                    except TimeoutError:
-                        continue
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL):  # not wait_for, which may swallow the outer one's end
+                            await changed.wait()
         except TimeoutError:
             last = "; ".join(str(event) for event in self.events[-5:])
             raise TimeoutError(
