@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.metadata
+import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -31,8 +32,22 @@ def installed(plugin: object, name: str = "widget") -> Installed:
 
 
 async def backend(**hooks: Callable[..., object]) -> Backend:
-    """Return a backend with these hooks, loaded as any other is: its own plugin manager, its form verified."""
-    plugin = SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})
-    loaded = await load(installed(plugin), PATIENCE)
-    assert not isinstance(loaded, Rejected), loaded.reason
-    return loaded
+    """Return a backend with these hooks, loaded as any other is: its own plugin manager, its form verified.
+
+    What is no function, but can be called, is a hook without arguments.
+    """
+    return await loaded(SimpleNamespace(**{name: _hook(function) for name, function in hooks.items()}))
+
+
+async def loaded(plugin: object) -> Backend:
+    """Return `plugin` as a loaded backend."""
+    one = await load(installed(plugin), PATIENCE)
+    assert not isinstance(one, Rejected), one.reason
+    return one
+
+
+def _hook(function: Callable[..., object]) -> Callable[..., object]:
+    def asked() -> object:
+        return function()
+
+    return hookimpl(function if inspect.isfunction(function) else asked)

@@ -91,6 +91,10 @@ class Backend:
         """Let the backend block on its hardware's events."""
         return self._hook.watch(node=node, settings=settings, wake=wake, stop=stop)
 
+    def affinity(self, node: Node, settings: Any, a: Device, b: Device) -> object:
+        """Ask how close two devices are."""
+        return self._hook.affinity(node=node, settings=settings, a=a, b=b)
+
     def prepare(self, node: Node, settings: Any, resource: str, devices: Sequence[Device]) -> object:
         """Have devices made ready for a container."""
         return self._hook.prepare(node=node, settings=settings, resource=resource, devices=devices)

@@ -267,7 +267,7 @@ def _check_keys(value: object, info: msgspec.inspect.Type, file: str, path: tupl
     if not isinstance(value, dict):
         return
     fields = {f.encode_name: f.type for f in _fields(info)}
-    tags = {getattr(member, "tag_field", None) for member in _members(info)}
+    tags = {getattr(member, "tag_field", None) for member in _members(info)} - {None}
     inner = next((m.value_type for m in _members(info) if isinstance(m, msgspec.inspect.DictType)), _ANYTHING)
     for key, item in value.items():
         if fields and inner is _ANYTHING and key not in fields and key not in tags:

@@ -1,0 +1,323 @@
+"""The kubelet's questions about one resource, answered from memory wherever possible (P14)."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from devbay.allocation import ResourceService
+from devbay.api import HEALTHY, ContainerEdits, Device, Health, hookimpl, unhealthy
+from devbay.errors import BackendBug, CallTimeout, UnhealthyDevice, UnknownDevice
+from devbay.inventory import DeviceStatus
+from devbay.kubelet.service import Advertised
+from devbay.model import Node
+from devbay.retry import IMMEDIATE
+from devbay.runner import Runner, Timing
+from devbay.settings import DeadlineSection
+from tests import host
+from tests.host import PATIENCE, until
+
+RESOURCE = "example.com/widget"
+A, B, C = (Device(id=name, resource=RESOURCE) for name in "abc")
+HOT = unhealthy("too hot")
+
+
+def given(*ids: str) -> ContainerEdits:
+    """Return what the backend of these tests says a container needs for some devices."""
+    return ContainerEdits(env={"IDS": ",".join(ids)}, annotations={}, device_nodes=(), mounts=(), hooks=())
+
+
+def statuses(*devices: Device, health: Health = HEALTHY) -> list[DeviceStatus]:
+    """Return devices as a snapshot has them."""
+    return [DeviceStatus(device=device, backend="widget", health=health) for device in devices]
+
+
+class Bench:
+    """A service over a real backend, and what both were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.prepared: list[tuple[str, str]] = []
+        self.in_use: list[list[str]] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.fault: Callable[[], object] | None = None
+        self.service: ResourceService
+
+    @hookimpl
+    def discover(self) -> list[Device]:
+        """Find nothing: the tests say what is there."""
+        return []
+
+    @hookimpl
+    def edit(self, resource: str, devices: Sequence[Device]) -> object:
+        """Answer as a backend does, and note what was asked."""
+        self.asked.append(",".join(device.id for device in devices))
+        assert resource == RESOURCE
+        assert self.may_answer.wait(PATIENCE)
+        return self.fault() if self.fault else given(*(device.id for device in devices))
+
+    def note(self, ids: Iterable[str]) -> None:
+        """Note which devices are in use."""
+        self.in_use.append(list(ids))
+
+    async def offer(self, *devices: Device) -> None:
+        """Have these devices in the snapshot, healthy, and wait until all that is asked ahead was asked."""
+        self.service.update(statuses(*devices))
+        await until(lambda: {device.id for device in devices} <= set(self.asked))
+        for device in devices:
+            await self.service.allocate([device.id])
+        self.asked.clear()
+        self.in_use.clear()
+
+
+class PreparingBench(Bench):
+    """A bench whose backend makes devices ready."""
+
+    @hookimpl
+    def prepare(self, resource: str, devices: Sequence[Device]) -> None:
+        """Note what was to be prepared."""
+        self.prepared.append((resource, ",".join(device.id for device in devices)))
+
+
+@asynccontextmanager
+async def bench(deadline: float = PATIENCE, kind: type[Bench] = PreparingBench) -> AsyncIterator[Bench]:
+    """Make a bench."""
+    one = kind()
+    timing = Timing(deadlines=DeadlineSection(edit=deadline), scan_interval=3600, pauses=IMMEDIATE)
+    runner = Runner(await host.loaded(one), Node(name="n"), {}, timing, lambda _: None)
+    one.service = ResourceService(RESOURCE, runner, one.note)
+    yield one
+    one.may_answer.set()
+    one.service.close()
+    await runner.stop()
+
+
+async def test_what_is_advertised() -> None:
+    """P9, P17: each device is advertised under its own id, with its health and its NUMA nodes."""
+    async with bench() as b:
+        near = replace(B, numa_nodes=(0, 1))
+
+        assert b.service.update([*statuses(A, health=HOT), *statuses(near)]) == [
+            Advertised(id="a", healthy=False),
+            Advertised(id="b", healthy=True, numa_nodes=(0, 1)),
+        ]
+
+
+async def test_allocate() -> None:
+    """P14: the answer is what the backend says of the devices, in the order of the request."""
+    async with bench() as b:
+        await b.offer(A, B, C)
+
+        assert await b.service.allocate(["c", "a"]) == given("c", "a")
+        assert b.asked == ["c,a"]
+
+
+async def test_shares_of_one_device_are_one_device() -> None:
+    """P14, P16: duplicates and shares of a device are asked about once, where the first of them stands."""
+    async with bench() as b:
+        await b.offer(A, B)
+
+        assert await b.service.allocate(["b::1", "a::0", "b::0", "b::1"]) == given("b", "a")
+        assert b.asked == ["b,a"]
+
+
+@pytest.mark.parametrize("ids", [["x"], ["a", "x"], ["x::0"], [""]])
+async def test_unknown(ids: list[str]) -> None:
+    """P14: an id that nobody knows is named, with those that are known; the backend is not asked."""
+    async with bench() as b:
+        await b.offer(A, B)
+
+        with pytest.raises(UnknownDevice, match=rf"^{RESOURCE} has no device '.*' on this node; it has a, b$"):
+            await b.service.allocate(ids)
+        assert (b.asked, b.in_use) == ([], [])
+
+
+async def test_unknown_where_there_are_none() -> None:
+    """P14: a resource whose devices have all gone says so."""
+    async with bench() as b:
+        with pytest.raises(UnknownDevice, match=r"it has none$"):
+            await b.service.allocate(["a"])
+
+
+async def test_unhealthy() -> None:
+    """P14: a device that failed since the list was sent is refused with its reason, even where it was asked before."""
+    async with bench() as b:
+        await b.offer(A, B)
+        b.service.update([*statuses(A, health=HOT), *statuses(B)])
+
+        with pytest.raises(UnhealthyDevice, match=rf"^device a of {RESOURCE} is unhealthy: too hot$"):
+            await b.service.allocate(["b", "a"])
+        assert b.asked == []
+
+
+async def test_singles_are_asked_ahead() -> None:
+    """P14: what one device needs is known before a pod asks; the allocation asks nobody."""
+    async with bench() as b:
+        b.service.update(statuses(B, A))
+        await until(lambda: b.asked == ["a", "b"])
+        b.may_answer.clear()  # who asks now waits
+
+        assert await b.service.allocate(["a"]) == given("a")
+
+
+async def test_the_unhealthy_are_not_asked_about() -> None:
+    """P14: nothing is asked ahead about a device that cannot be given."""
+    async with bench() as b:
+        b.service.update([*statuses(A, health=HOT), *statuses(B)])
+        await b.service.allocate(["b"])
+
+        assert set(b.asked) == {"b"}
+
+
+async def test_each_question_is_asked_once() -> None:
+    """P14: the same devices in the same order get the same object; another order is another question."""
+    async with bench() as b:
+        await b.offer(A, B)
+        answers = [await b.service.allocate(ids) for ids in (["a", "b"], ["a::0", "b::7"], ["b", "a"], ["a", "b"])]
+
+        assert b.asked == ["a,b", "b,a"]
+        assert answers == [given("a", "b"), given("a", "b"), given("b", "a"), given("a", "b")]
+        assert answers[0] is answers[3]
+
+
+async def test_an_unchanged_device_is_not_asked_again() -> None:
+    """P14: a new snapshot in which a device is as it was leaves what is known of it."""
+    async with bench() as b:
+        await b.offer(A, B)
+        await b.service.allocate(["a", "b"])
+        b.service.update(statuses(A, B, C))
+        await b.service.allocate(["a", "b"])
+        await until(lambda: "c" in b.asked)
+
+        assert b.asked == ["a,b", "c"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [replace(A, paths=("/dev/other",)), replace(A, attributes={"memory": 2}), replace(A, numa_nodes=(1,))],
+    ids=["paths", "attributes", "numa"],
+)
+async def test_a_changed_device_is_asked_again(changed: Device) -> None:
+    """P14: whatever changes of a device, all that was said of it, alone or with others, is forgotten."""
+    async with bench() as b:
+        await b.offer(A, B)
+        await b.service.allocate(["a", "b"])
+        b.asked.clear()
+        b.service.update(statuses(changed, B))
+        await b.service.allocate(["a", "b"])
+        await b.service.allocate(["b"])
+        await until(lambda: "a" in b.asked)
+
+        assert sorted(b.asked) == ["a", "a,b"]
+
+
+async def test_a_device_that_failed_is_asked_again() -> None:
+    """P14: what comes back behind the same path may be something else: what was said before is forgotten."""
+    async with bench() as b:
+        await b.offer(A, B)
+        b.service.update([*statuses(A, health=HOT), *statuses(B)])
+        b.service.update(statuses(A, B))
+        await until(lambda: b.asked)
+
+        assert b.asked == ["a"]
+
+
+async def test_a_late_answer_is_not_remembered() -> None:
+    """P14: an answer about a device that changed while its backend thought about it is given, and forgotten."""
+    async with bench() as b:
+        b.may_answer.clear()
+        b.service.update(statuses(A))
+        await until(lambda: b.asked)
+        b.service.update(statuses(replace(A, attributes={"memory": 2})))
+        b.may_answer.set()
+        await b.service.allocate(["a"])
+
+        assert len(b.asked) >= 2
+
+
+@pytest.mark.parametrize("fault", [lambda: 1 / 0, lambda: None], ids=["raises", "none"])
+async def test_a_failed_answer_is_not_remembered(fault: Callable[[], object]) -> None:
+    """P14: a backend that could not answer is asked again by the next request."""
+    async with bench() as b:
+        b.fault = fault
+        b.service.update(statuses(A))
+        with pytest.raises(BackendBug, match=r"devbay-widget 1\.2: edit "):
+            await b.service.allocate(["a"])
+        b.fault = None
+
+        assert await b.service.allocate(["a"]) == given("a")
+
+
+async def test_a_slow_backend_is_cut_off() -> None:
+    """P14: a request whose backend does not answer fails at the deadline, and later ones fail at once."""
+    async with bench(deadline=0.03) as b:
+        b.service.update(statuses(A, B))
+        b.may_answer.clear()
+        for ids in (["a", "b"], ["b", "a"]):
+            with pytest.raises(CallTimeout, match=r"devbay-widget 1\.2: edit did not"):
+                await b.service.allocate(ids)
+
+
+async def test_what_is_asked_for_is_in_use() -> None:
+    """P10: devices that a request names, and those that a preference could name, count as in use from then on."""
+    async with bench() as b:
+        await b.offer(A, B, C)
+        await b.service.allocate(["b::0", "a::1"])
+        b.service.prefer(["c::0", "c::1", "a::0"], ["b::0"], 2)
+        await b.service.prepare(["c"])
+
+        assert b.in_use == [["b", "a"], ["c", "a", "b"], ["c"]]
+
+
+async def test_prefer() -> None:
+    """P15: the preference knows the devices' NUMA nodes."""
+    async with bench() as b:
+        b.service.update(
+            statuses(replace(A, numa_nodes=(0,)), replace(B, numa_nodes=(1,)), replace(C, numa_nodes=(1,)))
+        )
+
+        assert list(b.service.prefer(["a", "b", "c"], [], 2)) == ["b", "c"]
+        assert list(b.service.prefer(["unknown"], [], 2)) == ["unknown"]
+
+
+async def test_prepare() -> None:
+    """P14, P16: the backend makes ready the devices behind the ids, once each, healthy or not: the pod has them."""
+    async with bench() as b:
+        await b.offer(A, B)
+        b.service.update([*statuses(A, health=HOT), *statuses(B)])
+        await b.service.prepare(["b::1", "a", "b::0"])
+
+        assert b.prepared == [(RESOURCE, "b,a")]
+        assert b.service.prepares
+
+
+async def test_prepare_of_an_unknown_device() -> None:
+    """P14: what is not known cannot be made ready, and the text names it."""
+    async with bench() as b:
+        with pytest.raises(UnknownDevice, match="has no device 'a'"):
+            await b.service.prepare(["a"])
+
+
+async def test_a_backend_that_does_not_prepare() -> None:
+    """The hook's presence is the announcement: without it nothing is announced, and nothing is asked."""
+    async with bench(kind=Bench) as b:
+        await b.offer(A)
+        await b.service.prepare(["a"])
+
+        assert (b.service.prepares, b.prepared) == (False, [])
+
+
+async def test_close_stops_asking_ahead() -> None:
+    """P22: a service that was closed asks nothing more."""
+    async with bench() as b:
+        b.may_answer.clear()
+        b.service.update(statuses(A, B, C))
+        await until(lambda: b.asked)
+        b.service.close()
+        b.may_answer.set()
+        await b.service.allocate(["c"])
+
+        assert b.asked == ["a", "c"]
