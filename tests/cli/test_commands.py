@@ -9,7 +9,7 @@ import pytest
 from devbay.cli import Exit
 from tests.cli.conftest import Devbay
 
-COMMANDS = ["run", "backends", "devices", "simulate", "demo"]
+COMMANDS = ["run", "backends", "devices", "simulate", "demo", "new-backend"]
 README = Path(__file__).parents[2] / "README.md"
 
 

@@ -13,7 +13,7 @@ import click
 
 from devbay.errors import ConfigError, DevbayError
 
-_COMMANDS = ("run", "backends", "devices", "simulate", "demo")
+_COMMANDS = ("run", "backends", "devices", "simulate", "demo", "new-backend")
 
 
 class Exit(IntEnum):
@@ -36,7 +36,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"devbay.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")  # both the module's name and the function's
+        command: click.Command = getattr(importlib.import_module(f"devbay.cli.{module}"), module)
         return command
 
 

@@ -6,7 +6,13 @@ event loop; nothing here starts a thread of its own.
 
 Comments cite the Kubernetes sources (release 1.36 unless they say otherwise) as ``DM/manager.go:230``, where ``DM`` is
 ``pkg/kubelet/cm/devicemanager``, ``DMP`` is ``DM/plugin/v1beta1``, ``KL`` is ``pkg/kubelet`` and ``TM`` is
-``pkg/kubelet/cm/topologymanager``. A citation such as ``behaviour 13`` is the number under which the tests hold it.
+``pkg/kubelet/cm/topologymanager`` and ``PR`` is ``pkg/kubelet/apis/podresources``. A citation such as ``behaviour 13``
+is the number under which the tests hold it.
+
+What it covers: registration and the connections' life, device lists, capacity, the checkpoint, admission with the
+topology manager, allocation, restarts, the health in pods' statuses, the pod-resources API (v1 and v1alpha1), metrics.
+Not: plugins found by a watched directory (behaviours 20 and 21) and Dynamic Resource Allocation; the CPU and memory
+managers, which behave as if their policies were none; options of the topology manager's policies.
 
     async with Kubelet(Path("/tmp/plugins")) as kubelet:
         await kubelet.wait_until(lambda: kubelet.allocatable.get("example.com/widget", 0) > 0, what="a widget")
@@ -29,6 +35,7 @@ from devbay.simulator.events import (
     PodAdmitted,
     PodDeleted,
     PodRejected,
+    PodUpdated,
     PreferredAllocation,
     PreStart,
     Registered,
@@ -36,7 +43,9 @@ from devbay.simulator.events import (
     ResourceExpired,
     StreamEnded,
     StreamOpened,
+    TopologyDecided,
 )
+from devbay.simulator.health import AllocatedResourceStatus, ResourceHealth
 from devbay.simulator.kubelet import Kubelet
 from devbay.simulator.pods import Container, ContainerStatus, Pod, PodStatus
 from devbay.simulator.status import DeviceStatus, ResourceStatus
@@ -44,6 +53,7 @@ from devbay.simulator.versions import Behaviour, Timing
 
 __all__ = [
     "Allocated",
+    "AllocatedResourceStatus",
     "AllocationFailed",
     "Behaviour",
     "Conflict",
@@ -64,13 +74,16 @@ __all__ = [
     "PodDeleted",
     "PodRejected",
     "PodStatus",
+    "PodUpdated",
     "PreStart",
     "PreferredAllocation",
     "Registered",
     "RegistrationRefused",
     "ResourceExpired",
+    "ResourceHealth",
     "ResourceStatus",
     "StreamEnded",
     "StreamOpened",
     "Timing",
+    "TopologyDecided",
 ]

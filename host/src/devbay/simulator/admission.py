@@ -6,7 +6,7 @@ KL/lifecycle/predicate.go and KL/cm/admission/errors.go.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from devbay.simulator.pods import Container, Pod
+from devbay.simulator.pods import Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ def shortage(
     A resource that the node does not name is not looked at (KL/lifecycle/predicate.go:349-379). What is allocated
     already always counts as there, so that a plugin's failure does not evict (DM/manager.go:1059-1084).
     """
-    taken = [_request(other) for other in others]
-    for resource, wanted in sorted(_request(pod).items()):
+    taken = [request(other) for other in others]
+    for resource, wanted in sorted(request(pod).items()):
         if resource not in allocatable or wanted == 0:
             continue
         capacity = max(allocatable[resource], allocated.get(resource, 0))
@@ -47,16 +47,19 @@ def shortage(
     return None
 
 
-def _request(pod: Pod) -> dict[str, int]:
-    """Return what a pod asks for: its containers and sidecars together, or its greediest init container."""
-    stay = [container for container in pod.all_containers if container in pod.containers or container.restartable]
-    end = [container for container in pod.init_containers if not container.restartable]
+def request(pod: Pod) -> dict[str, int]:
+    """Return what a pod asks for: its containers and sidecars together, or its greediest init container.
+
+    An init container runs beside the sidecars before it (component-helpers, PodRequests).
+    """
     resources = {resource for container in pod.all_containers for resource in container.limits}
-    return {
-        resource: max(_sum(stay, resource), max((container.limits.get(resource, 0) for container in end), default=0))
-        for resource in resources
-    }
+    return {resource: _most(pod, resource) for resource in resources}
 
 
-def _sum(containers: Iterable[Container], resource: str) -> int:
-    return sum(container.limits.get(resource, 0) for container in containers)
+def _most(pod: Pod, resource: str) -> int:
+    sidecars = most = 0
+    for container in pod.init_containers:
+        wanted = container.limits.get(resource, 0)
+        sidecars += wanted if container.restartable else 0
+        most = max(most, sidecars if container.restartable else sidecars + wanted)
+    return max(most, sidecars + sum(container.limits.get(resource, 0) for container in pod.containers))

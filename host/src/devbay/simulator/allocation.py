@@ -155,6 +155,7 @@ def split(claim: Claim, devices: DeviceSets, available: frozenset[str]) -> Affin
     if nodes is None or not devices.has_alignment(claim.resource):
         return Affinity(indifferent=available)
     known = devices.known[claim.resource]
-    indifferent = frozenset(device for device in available if not known[device].numa_nodes)
+    # A plugin's own node -1 is not told from none.
+    indifferent = frozenset(device for device in available if not {*known[device].numa_nodes} - {-1})
     aligned = frozenset(device for device in available if nodes.intersection(known[device].numa_nodes))
     return Affinity(aligned, available - aligned - indifferent, indifferent)

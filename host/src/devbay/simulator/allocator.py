@@ -29,6 +29,17 @@ class Allocator:
         self._manager = manager
         self._reusable: dict[str, dict[str, frozenset[str]]] = {}
         """Devices of ended init containers by pod and resource; of one pod at a time (DM/manager.go:366-404)."""
+        self.affinity: dict[tuple[str, str], frozenset[int] | None] = {}
+        """The NUMA nodes that the topology manager chose, by pod uid and container; None for no opinion."""
+
+    def reusable(self, uid: str) -> Mapping[str, frozenset[str]]:
+        """Return the devices, by resource, that ended init containers of a pod in admission held."""
+        return self._reusable.get(uid, {})
+
+    def forget(self, pod: Pod) -> None:
+        """Forget the NUMA nodes chosen for a pod that is gone; its devices stay until the next freeing."""
+        for container in pod.all_containers:
+            self.affinity.pop((pod.uid, container.name), None)
 
     async def allocate(self, pod: Pod, container: Container, *, was_running: bool = False) -> None:
         """Allocate every resource that `container` asks for (DM/manager.go:353-410)."""
@@ -75,6 +86,7 @@ class Allocator:
                 held=self._manager.records.ids(pod.uid, container.name, resource),
                 reusable=reusable.get(resource, frozenset()),
                 keep_running=was_running and not self._manager.sources_ready,
+                numa_nodes=self.affinity.get((pod.uid, container.name)),
             )
             ids = await choose(claim, self._manager.devices, self._preference(resource), self._process.rng)
             if ids:

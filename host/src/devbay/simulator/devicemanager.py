@@ -3,7 +3,7 @@
 One object per kubelet process: a restart makes a new one, which knows of the old one what the checkpoint says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,8 @@ class DeviceManager:
         self.admitting: str | None = None
         """The uid of the pod last in admission: it is not freed though it is not yet active."""
         self.in_flight: list[InFlight] = []
+        self.pods_changed: Callable[[str, Mapping[str, list[str]]], None] = lambda _resource, _pods: None
+        """Is told of a resource which pods are to be synced at once, by uid, and for which ids."""
 
     # Plugins come, list and go.
 
@@ -57,6 +59,31 @@ class DeviceManager:
             )
         )
         self._report(resource, devices, change)
+        pods = self._pods_to_update(resource, change.changed)
+        if pods:
+            self.pods_changed(resource, pods)
+
+    def _pods_to_update(self, resource: str, changed: Sequence[str]) -> dict[str, list[str]]:
+        """Return the pods that hold devices with a new word, or that are back (DM/manager.go:277-294, behaviour 53).
+
+        To 1.36 one that holds the id is looked for, whatever the resource: the first in a Go map's order.
+        """
+        pods: dict[str, list[str]] = {}
+        for device_id in changed if self._process.behaviour.resource_health else ():
+            everyone = self.records.holders(device_id)
+            own = [(uid, name) for uid, name in everyone if name == resource]
+            holders = own if self._process.behaviour.health_by_resource else everyone
+            if not holders:
+                continue
+            uid, found = self._process.rng.choice(holders) if len(holders) > 1 else holders[0]
+            pods.setdefault(uid, []).append(device_id)
+            if own and found != resource:
+                self._process.journal.finding(
+                    resource,
+                    f"device {device_id} changed, and the kubelet updates the pod that holds {device_id} of {found} "
+                    "instead: it looks by the id alone; ids should be unique on the node",
+                )
+        return pods
 
     def _report(self, resource: str, devices: Sequence[Device], change: Change) -> None:
         """Say loudly what a real kubelet would crash on or get wrong without a word (behaviour 30)."""

@@ -37,12 +37,14 @@ class Change:
         unhealthy: ids now unhealthy, sorted.
         vanished: ids that were listed before and are not now, sorted.
         duplicates: ids that the message named more than once, sorted.
+        changed: ids with another word than before, and ids that were not listed before, sorted.
     """
 
     healthy: tuple[str, ...]
     unhealthy: tuple[str, ...]
     vanished: tuple[str, ...]
     duplicates: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -61,16 +63,20 @@ class DeviceSets:
         healthy: set[str] = set()
         unhealthy: set[str] = set()
         duplicates: set[str] = set()
+        changed: set[str] = set()
         for device in devices:
             if device.id in known:
                 duplicates.add(device.id)
             known[device.id] = device
+            if device.id not in before or before[device.id].health != device.health:
+                changed.add(device.id)
             # An id that comes twice with different words ends up in both sets and is counted twice.
             (healthy if device.health == HEALTHY else unhealthy).add(device.id)
         self.known[resource] = known
         self.healthy[resource] = healthy
         self.unhealthy[resource] = unhealthy
-        return Change(_sorted(healthy), _sorted(unhealthy), _sorted(before.keys() - known.keys()), _sorted(duplicates))
+        vanished = before.keys() - known.keys()
+        return Change(*map(_sorted, (healthy, unhealthy, vanished, duplicates, changed)))
 
     def mark_unhealthy(self, resource: str) -> None:
         """Count every healthy device of `resource` as unhealthy (DM/manager.go:419-430)."""

@@ -201,6 +201,25 @@ class PreStart(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopologyDecided(Event):
+    """The topology manager chose NUMA nodes for a container, or for the whole pod where `container` is empty.
+
+    `numa_nodes` is None where any will do. Where it is not `admitted`, the pod is rejected next.
+    """
+
+    pod: str
+    container: str
+    numa_nodes: tuple[int, ...] | None
+    preferred: bool
+    admitted: bool
+
+    def __str__(self) -> str:
+        where = "any NUMA node" if self.numa_nodes is None else f"NUMA nodes {', '.join(map(str, self.numa_nodes))}"
+        verdict = "preferred" if self.preferred else "not preferred" if self.admitted else "not aligned, refused"
+        return f"topology of {self.pod}{'/' * bool(self.container)}{self.container}: {where}, {verdict}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodAdmitted(Event):
     """A pod passed admission; its containers are started next."""
 
@@ -230,6 +249,18 @@ class PodDeleted(Event):
 
     def __str__(self) -> str:
         return f"pod {self.pod} deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodUpdated(Event):
+    """A pod's status was made anew at once, because the health of devices that it holds was told anew."""
+
+    pod: str
+    resource: str
+    ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"pod {self.pod} updated for {self.resource} {listed(self.ids)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,24 +8,25 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from devbay.errors import KubeletUnavailable
-from devbay.simulator import sockets, status
+from devbay.simulator import exposition, sockets, status
 from devbay.simulator.capacity import NodeStatus
 from devbay.simulator.events import Event
 from devbay.simulator.journal import Journal
 from devbay.simulator.metrics import Metrics
+from devbay.simulator.podrun import PodRun
 from devbay.simulator.pods import Pod, PodStatus
 from devbay.simulator.process import Process
 from devbay.simulator.running import Running
 from devbay.simulator.status import DeviceStatus, ResourceStatus
+from devbay.simulator.topology import Policy, Scope, Topology
 from devbay.simulator.versions import Behaviour, Timing
-from devbay.simulator.workers import PodRun
 
 _E = TypeVar("_E", bound=Event)
 
@@ -35,7 +36,8 @@ class Kubelet:
 
     `seed` decides what is random in a kubelet: the order of resources and ids, the choice among equals. `clock` gives
     every time, in seconds; the grace period and the events' times follow it. `behaviour` and `timing` replace what
-    `version` implies and how long the kubelet waits.
+    `version` implies and how long the kubelet waits. With `pod_resources_socket` the pod-resources API is served there.
+    `topology_policy`, `topology_scope` and `numa_nodes` say how devices are aligned, and on which NUMA nodes.
     """
 
     def __init__(  # noqa: PLR0913 - one page of choices, all named and with defaults
@@ -48,11 +50,14 @@ class Kubelet:
         node_name: str = "node",
         behaviour: Behaviour | None = None,
         timing: Timing | None = None,
+        pod_resources_socket: Path | None = None,
+        topology_policy: Policy = "none",
+        topology_scope: Scope = "container",
+        numa_nodes: Iterable[int] = (0, 1),
     ) -> None:
         self.directory = Path(directory)
         self.node_name = node_name
         self.version = version
-        self.metrics = Metrics()
         self._journal = Journal(clock)
         self._process = Process(
             directory=self.directory,
@@ -60,12 +65,14 @@ class Kubelet:
             timing=timing or Timing(),
             journal=self._journal,
             rng=random.Random(seed),  # noqa: S311 - reproducible on purpose, and no secret
-            metrics=self.metrics,
+            metrics=Metrics(),
+            topology=Topology(topology_policy, topology_scope, tuple(numa_nodes)),
+            pod_resources_socket=pod_resources_socket,
         )
         self._node = NodeStatus()
         self._runs: dict[tuple[str, str], PodRun] = {}
         self._running: Running | None = None
-        self._handle: sockets.Handle | None = None
+        self._handles: list[sockets.Handle] = []
 
     # The process.
 
@@ -92,13 +99,39 @@ class Kubelet:
         """Where plugins register."""
         return self.directory / sockets.NAME
 
-    async def start(self) -> None:
-        """Start the process: read the checkpoint, delete the sockets, and only then listen (behaviour 2)."""
+    @property
+    def pod_resources_socket(self) -> Path | None:
+        """Where the pod-resources API is served, or None for nowhere."""
+        return self._process.pod_resources_socket
+
+    @property
+    def metrics(self) -> Metrics:
+        """The numbers of the process, or of the last one (behaviour 54)."""
+        return self._process.metrics
+
+    @property
+    def metrics_text(self) -> str:
+        """The same as the kubelet's /metrics has them: the text that Prometheus reads."""
+        return exposition.text(self.metrics)
+
+    async def start(self, *, api_server: bool = True) -> None:
+        """Start the process: read the checkpoint, delete the sockets, and only then listen (behaviour 2).
+
+        Without the API server it knows no pods but static ones, and frees nothing (behaviour 46), until
+        `connect_api_server`.
+        """
         if self._running is not None:
             raise KubeletUnavailable("the simulated kubelet is running already")
+        self._process.metrics = Metrics()
         self._running = await Running.start(self._process, self._node, lambda: list(self._runs.values()))
-        self._handle = self._running.handle
-        await self._running.workers.resume()
+        self._handles = [listening.handle for listening in self._running.listening]
+        self._running.workers.begin()
+        if api_server:
+            await self.connect_api_server()
+
+    async def connect_api_server(self) -> None:
+        """Let the API server answer a kubelet that started without it: the pods bound to the node are admitted."""
+        await self._need().workers.resume()
 
     async def stop(self) -> None:
         """End the process as a kill does: connections drop, kubelet.sock stays and refuses (behaviour 18)."""
@@ -106,25 +139,25 @@ class Kubelet:
         if running is not None:
             await running.stop()
 
-    async def restart(self, gap: float = 0.0) -> None:
+    async def restart(self, gap: float = 0.0, *, api_server: bool = True) -> None:
         """Stop, wait `gap` seconds, start: plugins' sockets are deleted before kubelet.sock is made (behaviour 18)."""
         await self.stop()
         await asyncio.sleep(gap)
-        await self.start()
+        await self.start(api_server=api_server)
 
-    async def reboot(self, gap: float = 0.0) -> None:
+    async def reboot(self, gap: float = 0.0, *, api_server: bool = True) -> None:
         """Restart as a reboot of the node does: no container is running any more (behaviour 47)."""
         await self.stop()
         for run in self._runs.values():
             run.die()
         await asyncio.sleep(gap)
-        await self.start()
+        await self.start(api_server=api_server)
 
     async def close(self) -> None:
-        """Stop, and remove kubelet.sock if it is ours: the end of a simulation, which no kubelet has."""
+        """Stop, and remove our sockets if they are still ours: the end of a simulation, which no kubelet has."""
         await self.stop()
-        if self._handle is not None:
-            self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
 
     # The node.
 

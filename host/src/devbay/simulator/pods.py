@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from devbay.model import DeviceNode, Mount
+from devbay.simulator.health import AllocatedResourceStatus
 
 Phase: TypeAlias = Literal["Pending", "Running", "Failed", "Succeeded"]
 State: TypeAlias = Literal["Waiting", "Running", "Terminated"]
@@ -71,6 +72,7 @@ class ContainerStatus:
         mounts: mounts, as the plugins gave them.
         annotations: the plugins' annotations; those that the kubelet itself sets have the kubelet's value.
         cdi_names: fully qualified CDI device names.
+        allocated_resources_status: the health of its devices as of the pod's last sync; of app containers only.
     """
 
     name: str
@@ -84,6 +86,7 @@ class ContainerStatus:
     mounts: tuple[Mount, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: _NOTHING, hash=False)
     cdi_names: tuple[str, ...] = ()
+    allocated_resources_status: tuple[AllocatedResourceStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

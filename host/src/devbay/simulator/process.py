@@ -6,6 +6,7 @@ from pathlib import Path
 
 from devbay.simulator.journal import Journal
 from devbay.simulator.metrics import Metrics
+from devbay.simulator.topology import Topology
 from devbay.simulator.versions import Behaviour, Timing
 
 
@@ -20,6 +21,8 @@ class Process:
         journal: where it tells what happens.
         rng: its randomness.
         metrics: its counters.
+        topology: how its topology manager is configured.
+        pod_resources_socket: where it serves the pod-resources API, or None for not at all.
     """
 
     directory: Path
@@ -28,6 +31,8 @@ class Process:
     journal: Journal
     rng: random.Random
     metrics: Metrics
+    topology: Topology
+    pod_resources_socket: Path | None = None
 
     @property
     def now(self) -> float:

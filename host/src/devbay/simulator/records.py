@@ -56,6 +56,11 @@ class Records:
         record = self._records.get((uid, container, resource))
         return None if record is None else record.ids
 
+    def of_pod(self, uid: str, resource: str) -> frozenset[str]:
+        """Return the devices of a resource that a pod's containers hold together."""
+        found = (record.ids for (owner, _, name), record in self._records.items() if (owner, name) == (uid, resource))
+        return frozenset().union(*found)
+
     def of_container(self, uid: str, container: str) -> dict[str, Record]:
         """Return a container's records by resource."""
         return {
@@ -79,6 +84,10 @@ class Records:
         for (_, _, resource), record in self._records.items():
             devices.setdefault(resource, set()).update(record.ids)
         return devices
+
+    def holders(self, device_id: str) -> list[tuple[str, str]]:
+        """Return (pod uid, resource) of every record with this device id, whatever the resource, sorted."""
+        return sorted({(uid, name) for (uid, _, name), record in self._records.items() if device_id in record.ids})
 
     def items(self) -> Iterator[tuple[tuple[str, str, str], Record]]:
         """Iterate over ((pod uid, container, resource), record)."""

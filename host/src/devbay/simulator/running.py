@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-import grpc
-
-from devbay.errors import KubeletDirectoryError
 from devbay.simulator import sockets
 from devbay.simulator.capacity import NodeStatus
 from devbay.simulator.devicemanager import DeviceManager
 from devbay.simulator.events import KubeletStarted, KubeletStopped
+from devbay.simulator.listening import Listening
+from devbay.simulator.podresources import PodResources
+from devbay.simulator.podrun import PodRun, active
 from devbay.simulator.process import Process
 from devbay.simulator.registry import Registry
 from devbay.simulator.tasks import Tasks
-from devbay.simulator.workers import PodRun, Workers, active
+from devbay.simulator.workers import Workers
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,8 +25,7 @@ class Running:
     manager: DeviceManager
     registry: Registry
     workers: Workers
-    server: grpc.aio.Server
-    handle: sockets.Handle
+    listening: list[Listening]
     tasks: Tasks
 
     @classmethod
@@ -41,33 +40,34 @@ class Running:
         manager.load()
         deleted = sockets.clean(directory, process.behaviour.cleanup)
         registry = Registry(process, manager, tasks)
-        server = registry.server()
-        handle = sockets.Handle(directory)
-        try:
-            server.add_insecure_port(handle.address)
-            handle.bound()
-        except (RuntimeError, OSError) as error:
-            handle.close()
-            raise KubeletDirectoryError(f"cannot listen on {directory / sockets.NAME}: {error}") from error
-        await server.start()
+        listening = [await Listening.start(registry.server(), directory / sockets.NAME)]
+        if process.pod_resources_socket is not None:
+            try:
+                bind_as = sockets.prepare_pod_resources(process.pod_resources_socket)
+                server = PodResources(process, manager, runs).server()
+                listening.append(await Listening.start(server, process.pod_resources_socket, bind_as=bind_as))
+            except BaseException:
+                await listening[0].stop()
+                listening[0].close()
+                raise
         process.journal.add(KubeletStarted(at=process.now, socket=str(directory / sockets.NAME), deleted=deleted))
         return cls(
             process=process,
             manager=manager,
             registry=registry,
             workers=Workers(process, manager, tasks, node, runs),
-            server=server,
-            handle=handle,
+            listening=listening,
             tasks=tasks,
         )
 
     async def stop(self) -> None:
         """End it as a kill does: everything in flight is dropped, kubelet.sock stays and refuses."""
-        self.handle.let_go()
-        await self.server.stop(None)
+        for listening in self.listening:
+            await listening.stop()
         try:
             await self.tasks.cancel()
         finally:
             await self.registry.close()
-            self.handle.close()
+            for listening in self.listening:
+                listening.close()
             self.process.journal.add(KubeletStopped(at=self.process.now))

@@ -1,4 +1,4 @@
-"""The kubelet's directory and its socket: what is deleted at start, how kubelet.sock is served, what a dead one leaves.
+"""The kubelet's directories and its sockets: what is deleted at start, how one is served, what a dead one leaves.
 
 A killed kubelet leaves its kubelet.sock behind (DMP/server.go never removes it at exit), while gRPC unlinks the path it
 was given. So it is given one through a directory handle, which is taken away before the server is stopped.
@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,22 @@ def prepare(directory: Path) -> None:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise KubeletDirectoryError(f"cannot make the kubelet's directory {directory}: {error.strerror}") from error
+
+
+def prepare_pod_resources(path: Path) -> str:
+    """Make way for the pod-resources socket at `path`, and return the name to bind it under before it is renamed.
+
+    The directory is 0750 (KL/kubelet.go:1686); an old socket goes first (cri-client, util_unix.go:38-77, behaviour 50).
+    """
+    try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix="", dir=path.parent)
+        os.close(handle)
+        Path(temporary).unlink()
+    except OSError as error:
+        raise KubeletDirectoryError(f"cannot make way for {path}: {error.strerror}") from error
+    return Path(temporary).name
 
 
 def clean(directory: Path, what: Literal["sockets", "files"]) -> tuple[str, ...]:
@@ -56,20 +73,26 @@ def answers(path: Path) -> bool:
 
 
 class Handle:
-    """A way to name kubelet.sock for gRPC that can be taken away, so that a stopping server leaves the file alone."""
+    """A way to name a socket for gRPC that can be taken away, so that a stopping server leaves the file alone.
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / NAME
-        self._handle = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    With `bind_as` it is bound under that name beside `path` and then renamed: who watches sees it appear ready.
+    """
+
+    def __init__(self, path: Path, bind_as: str = "") -> None:
+        self._path = path
+        self._bind_as = bind_as
+        self._handle = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
         self._identity: tuple[int, int] | None = None
 
     @property
     def address(self) -> str:
         """The address to bind: also short enough where the directory's own path is not."""
-        return f"unix:/proc/self/fd/{self._handle}/{NAME}"
+        return f"unix:/proc/self/fd/{self._handle}/{self._bind_as or self._path.name}"
 
     def bound(self) -> None:
-        """Remember which file we bound, so that we never remove another's."""
+        """Give the socket its name, and remember which file we bound, so that we never remove another's."""
+        if self._bind_as:
+            self._path.with_name(self._bind_as).rename(self._path)
         status = self._path.stat()
         self._identity = (status.st_dev, status.st_ino)
 
@@ -84,7 +107,7 @@ class Handle:
         os.close(self._handle)
 
     def remove(self) -> None:
-        """Remove kubelet.sock if it is still the one we bound."""
+        """Remove the socket if it is still the one we bound."""
         try:
             status = self._path.stat()
         except FileNotFoundError:

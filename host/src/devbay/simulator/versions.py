@@ -13,6 +13,9 @@ from devbay.errors import ConfigError
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?")
 _OLD = (1, 32)
 _LAST_LEGACY = (1, 36)
+_HEALTH = (1, 36)
+_BEARING_NODES = (1, 36)
+_ACTIVE_PODS = (1, 34)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +29,23 @@ class Behaviour:
             neither a directory nor its checkpoint.
         detached_registration: whether a registration goes on when the plugin's own Register call has ended (1.32).
         panics_on_vanished: whether a device that leaves the list during its allocation would crash the kubelet.
+        pod_resources_get: whether the pod-resources API has Get (alpha and off before 1.34).
+        list_active_pods: whether its List leaves out pods that ended (from 1.34).
+        resource_health: whether pods' statuses tell their devices' health (alpha and off before 1.36).
+        hints_on_all_nodes: whether topology hints are made for all NUMA nodes of the machine, not only for those on
+            which a resource has devices (before 1.36; Kubernetes pull request 138244).
+        health_by_resource: whether a pod whose device changed is found by resource and id; to 1.36 by the id alone.
     """
 
     overlap: Literal["legacy", "keyed"] = "legacy"
     cleanup: Literal["sockets", "files"] = "sockets"
     detached_registration: bool = False
     panics_on_vanished: bool = True
+    pod_resources_get: bool = True
+    list_active_pods: bool = True
+    resource_health: bool = True
+    hints_on_all_nodes: bool = False
+    health_by_resource: bool = False
 
     @classmethod
     def of(cls, version: str) -> "Behaviour":
@@ -46,6 +60,11 @@ class Behaviour:
             cleanup="files" if old else "sockets",
             detached_registration=old,
             panics_on_vanished=not old,
+            pod_resources_get=release >= _ACTIVE_PODS,
+            list_active_pods=release >= _ACTIVE_PODS,
+            resource_health=release >= _HEALTH,
+            hints_on_all_nodes=release < _BEARING_NODES,
+            health_by_resource=release > _LAST_LEGACY,
         )
 
 
@@ -57,6 +76,8 @@ class Timing:
         dial: how long a Register call tries to reach the plugin's socket (DMP/client.go:132).
         pre_start: how long PreStartContainer may take (DM/endpoint.go:118).
         grace: how long a resource without a stream keeps its capacity (DM/types.go:125).
+        pod_sync: how often a pod's status is made anew without a reason (KL, syncFrequency; a kubelet waits up to
+            half as long again).
         pod_retry: how long after a failed start of a container the pod is tried again (KL/kubelet.go, backOffPeriod).
         watchdog: after how long an unanswered allocation call is reported as a finding. It is never cut off, since
             the kubelet does not (DM/manager.go:369).
@@ -65,5 +86,6 @@ class Timing:
     dial: float = 10.0
     pre_start: float = 30.0
     grace: float = 300.0
+    pod_sync: float = 60.0
     pod_retry: float = 10.0
     watchdog: float = 5.0

@@ -5,80 +5,28 @@ workers belong to one process.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from devbay.simulator import admission, answers
+from devbay.simulator import admission, answers, health
 from devbay.simulator.allocation import AllocationFailure
 from devbay.simulator.allocator import Allocator
 from devbay.simulator.capacity import NodeStatus
 from devbay.simulator.devicemanager import DeviceManager
 from devbay.simulator.endpoints import RpcError
-from devbay.simulator.events import ContainerFailed, ContainerStarted, PodAdmitted, PodDeleted, PodRejected
-from devbay.simulator.pods import Container, ContainerStatus, Phase, Pod, PodStatus
+from devbay.simulator.events import (
+    ContainerFailed,
+    ContainerStarted,
+    PodAdmitted,
+    PodDeleted,
+    PodRejected,
+    PodUpdated,
+)
+from devbay.simulator.podrun import PodRun
+from devbay.simulator.pods import Container, ContainerStatus, Pod
 from devbay.simulator.process import Process
 from devbay.simulator.tasks import Tasks
-
-
-@dataclass(slots=True, eq=False)
-class PodRun:
-    """A pod and what became of it so far.
-
-    Attributes:
-        pod: the pod, with its uid.
-        failed: the rejection, if admission refused it.
-        deleted: whether it is gone.
-        statuses: its containers' statuses by name.
-    """
-
-    pod: Pod
-    failed: admission.Rejection | None = None
-    deleted: bool = False
-    statuses: dict[str, ContainerStatus] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Give every container a status."""
-        self.statuses = {c.name: ContainerStatus(name=c.name) for c in self.pod.all_containers}
-
-    @property
-    def active(self) -> bool:
-        """Whether it still counts for freeing."""
-        return self.failed is None and not self.deleted
-
-    @property
-    def phase(self) -> Phase:
-        """The pod's phase."""
-        if self.failed is not None:
-            return "Failed"
-        running = any(self.statuses[container.name].state == "Running" for container in self.pod.containers)
-        return "Running" if running else "Pending"
-
-    @property
-    def pending(self) -> list[Container]:
-        """The containers that are still to be started, in order."""
-        return [container for container in self.pod.all_containers if self.statuses[container.name].state == "Waiting"]
-
-    @property
-    def restless(self) -> bool:
-        """Whether a worker still has something to do for it."""
-        return self.active and bool(self.pending)
-
-    def die(self) -> None:
-        """Lose all containers, as a reboot of the node does."""
-        for name, status in self.statuses.items():
-            again = status.restart_count + (status.state != "Waiting")
-            self.statuses[name] = ContainerStatus(name=name, restart_count=again)
-
-    def status(self) -> PodStatus:
-        """Return the pod's status as a value."""
-        return PodStatus(
-            pod=self.pod,
-            phase=self.phase,
-            reason=self.failed.reason if self.failed else "",
-            message=self.failed.message if self.failed else "",
-            containers=tuple(self.statuses[container.name] for container in self.pod.containers),
-            init_containers=tuple(self.statuses[container.name] for container in self.pod.init_containers),
-        )
+from devbay.simulator.topologymanager import TopologyManager
 
 
 class Workers:
@@ -90,28 +38,39 @@ class Workers:
         self._process = process
         self._manager = manager
         self._allocator = Allocator(process, manager)
+        self._topology = TopologyManager(process, manager, self._allocator)
         self._tasks = tasks
         self._node = node
         self._runs = runs
         # One pod at a time: a slow Allocate delays every later pod (allocation_manager.go:525, behaviour 48).
         self._admission = asyncio.Lock()
+        self._seen: set[str] = set()
+        """The uids of the pods that this process admitted, or tried to."""
+        manager.pods_changed = self._update
+
+    def begin(self) -> None:
+        """Start what a process does without being asked."""
+        self._tasks.start("sync of all pods", self._sync_statuses())
 
     async def resume(self) -> None:
-        """Admit again, at the start of the process, the pods that were there before (DM/manager.go:600-628).
+        """Admit again the pods that were there before the process: all that the API server has (DM/manager.go:600-628).
 
-        The sources of pods are not ready meanwhile, which is what protects containers that are running.
+        The sources of pods are not ready until it is done, which is what protects containers that are running, and
+        keeps what pods hold that are not known yet (behaviour 46).
         """
+        known = [run for run in self._runs() if run.active and run.pod.uid not in self._seen]
         async with self._admission:
-            for run in [run for run in self._runs() if run.active]:
+            for run in known:
                 running = any(status.state == "Running" for status in run.statuses.values())
                 await self._admit(run, was_running=running)
         self._manager.sources_ready = True
-        for run in self._runs():
+        for run in known:
             if run.restless:
                 self._tasks.start(f"pod {run.pod.name}", self._sync_until_started(run))
 
     async def run(self, run: PodRun) -> None:
         """Admit a pod and start its containers, each tried once; those that fail are tried again later."""
+        self._seen.add(run.pod.uid)
         async with self._admission:
             await self._admit(run)
         if run.active:
@@ -123,6 +82,7 @@ class Workers:
         """Delete a pod. Waits its turn, as the kubelet's sync loop does one thing at a time; frees nothing."""
         async with self._admission:
             run.deleted = True
+        self._allocator.forget(run.pod)
         self._process.journal.add(PodDeleted(at=self._process.now, pod=run.pod.name))
 
     async def restart(self, run: PodRun, container: Container) -> None:
@@ -135,23 +95,22 @@ class Workers:
 
     async def _admit(self, run: PodRun, *, was_running: bool = False) -> None:
         """Allocate for every container in order, then look whether the node has enough (scope.go:143-151)."""
-        try:
-            for container in run.pod.all_containers:
-                running = was_running and run.statuses[container.name].state == "Running"
-                await self._allocator.allocate(run.pod, container, was_running=running)
-        except (AllocationFailure, RpcError) as error:
-            run.failed = admission.unexpected(error)
-        else:
-            run.failed = self._shortage(run)
+
+        def running(container: Container) -> bool:
+            return was_running and run.statuses[container.name].state == "Running"
+
+        run.failed = await self._topology.admit(run.pod, running) or self._shortage(run)
         if run.failed is not None:
-            self._process.metrics.admission_rejections_total[run.failed.reason] += 1
+            self._process.metrics.rejected(run.failed.reason)
             self._process.journal.add(
                 PodRejected(
                     at=self._process.now, pod=run.pod.name, reason=run.failed.reason, message=run.failed.message
                 )
             )
-        elif not was_running:
+            return
+        if not was_running:
             self._process.journal.add(PodAdmitted(at=self._process.now, pod=run.pod.name))
+        self._refresh(run)
 
     def _shortage(self, run: PodRun) -> admission.Rejection | None:
         node = NodeStatus(dict(self._node.capacity), dict(self._node.allocatable))
@@ -159,6 +118,29 @@ class Workers:
         others = [other.pod for other in self._runs() if other.active and other is not run and _admitted(other)]
         allocated = {resource: len(ids) for resource, ids in self._manager.devices.allocated.items()}
         return admission.shortage(run.pod, others, node.allocatable, allocated)
+
+    async def _sync_statuses(self) -> None:
+        """Make every pod's status anew from time to time, without a reason (KL, syncFrequency)."""
+        while True:
+            for run in self._runs():
+                self._refresh(run)
+            await asyncio.sleep(self._process.timing.pod_sync)
+
+    def _update(self, resource: str, pods: Mapping[str, list[str]]) -> None:
+        """Sync pods at once whose devices' health was told anew (KL/kubelet.go:2795-2810, behaviour 53)."""
+        for run in self._runs():
+            if run.active and run.pod.uid in pods:
+                self._refresh(run)
+                self._process.journal.add(
+                    PodUpdated(at=self._process.now, pod=run.pod.name, resource=resource, ids=tuple(pods[run.pod.uid]))
+                )
+
+    def _refresh(self, run: PodRun) -> None:
+        """Tell the health of its devices in a pod's status, as of now; not of init containers (behaviour 52)."""
+        for container in run.pod.containers if run.active and self._process.behaviour.resource_health else ():
+            records = self._manager.records.of_container(run.pod.uid, container.name)
+            told = health.allocated_resources_status(records, self._manager.devices.known)
+            run.statuses[container.name] = replace(run.statuses[container.name], allocated_resources_status=told)
 
     async def _sync_until_started(self, run: PodRun, *, wait_first: bool = False) -> None:
         if wait_first:
@@ -208,6 +190,7 @@ class Workers:
             annotations=answers.final_annotations(given.annotations, status.restart_count),
             cdi_names=given.cdi_names,
         )
+        self._refresh(run)
         self._process.journal.add(ContainerStarted(at=self._process.now, pod=run.pod.name, container=container.name))
 
     def _held(self, pod: Pod, container: Container) -> dict[str, tuple[str, ...]]:
@@ -217,8 +200,3 @@ class Workers:
 
 def _admitted(run: PodRun) -> bool:
     return any(status.state != "Waiting" for status in run.statuses.values())
-
-
-def active(runs: Iterable[PodRun]) -> set[str]:
-    """Return the uids of the pods that still count."""
-    return {run.pod.uid for run in runs if run.active}

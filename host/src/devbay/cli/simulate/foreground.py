@@ -1,4 +1,4 @@
-"""``devbay simulate``: a simulated kubelet in the foreground, telling line by line what it sees."""
+"""``devbay simulate DIRECTORY``: a simulated kubelet in the foreground, telling line by line what it sees."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,10 @@ import click
 
 from devbay.cli import Exit
 from devbay.errors import ConfigError
-from devbay.simulator import Event, Finding, Kubelet
+from devbay.simulator import Event, Finding, Kubelet, remote
 from devbay.simulator import sockets as kubelet_sockets
 from devbay.simulator.checkpoint import FILE as CHECKPOINT
+from devbay.simulator.control import Control
 from devbay.simulator.scenario import Day, Step, StepFailed
 from devbay.simulator.versions import Behaviour
 
@@ -23,7 +24,7 @@ _STATUS_PERIOD = 10.0
 """Seconds between two updates of the node's status, the kubelet's own."""
 
 
-@click.command()
+@click.command("foreground", hidden=True)
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path(_DEFAULT))
 @click.option(
     "--version", default="1.36", show_default=True, help="The Kubernetes release to behave like, such as 1.32."
@@ -51,23 +52,8 @@ _STATUS_PERIOD = 10.0
     show_default=True,
     help="For a scenario: how many seconds each step may take.",
 )
-def simulate(directory: Path, version: str, seed: int, scenario: str | None, **options: Any) -> Exit:
-    r"""Be a kubelet for device plugins, without a cluster.
-
-    On a Kubernetes node, the kubelet is the agent that starts containers. A device plugin (such as "devbay run") tells
-    it through a socket in DIRECTORY which devices the node has; the kubelet counts them, hands them to containers, and
-    asks the plugin what a container needs to use one. This command plays the kubelet's part on real sockets and prints
-    everything that happens, so that a plugin, in whatever language, can be tried on any machine.
-
-    DIRECTORY is where the sockets are, /var/lib/kubelet/device-plugins by default. Like a real kubelet, this one
-    deletes all sockets in it when it starts. It never takes the place of a kubelet that is there.
-
-    \b
-    One terminal:       devbay simulate /tmp/plugins
-    Another terminal:   devbay run --kubelet-dir /tmp/plugins
-
-    End it with Ctrl-C; the socket it made is removed.
-    """
+def foreground(directory: Path, version: str, seed: int, scenario: str | None, **options: Any) -> Exit:
+    """Run a simulated kubelet until it is asked to stop. The help is that of the group, which stands before this."""
     Behaviour.of(version)  # says what is wrong with it before anything is touched
     _refuse(directory)
     kubelet = Kubelet(directory.absolute(), version=version, seed=seed)
@@ -81,6 +67,8 @@ def _refuse(directory: Path) -> None:
             f"a kubelet answers on {directory / kubelet_sockets.NAME}; name another directory: "
             "devbay simulate DIRECTORY"
         )
+    if remote.lives(directory.absolute()):
+        raise ConfigError(f"a simulated kubelet runs on {directory} already; name another directory")
     if not directory.is_dir():
         return
     entries = [entry for entry in directory.iterdir() if not entry.name.startswith(".")]
@@ -110,7 +98,7 @@ async def _serve(kubelet: Kubelet, day: Day | None) -> Exit:
     kubelet.subscribe(lambda event: _print(event, began))
     kubelet.subscribe(_counts(kubelet))
     with _asked_to_stop() as stop:
-        async with kubelet:
+        async with kubelet, Control(kubelet):
             click.echo(f"waiting for device plugins in {kubelet.directory}; end with Ctrl-C")
             waiting = asyncio.create_task(stop.wait(), name="stop")
             working = asyncio.create_task(_node_status(kubelet) if day is None else _play(day), name="work")
