@@ -16,6 +16,7 @@ TRESPASSES = {
     "wire": ("host/src/devbay/runner.py", "import grpc"),
     "retries": ("host/src/devbay/kubelet/__init__.py", "import tenacity"),
     "terminal": ("host/src/devbay/plugins.py", "import rich.table"),
+    "pytest": ("host/src/devbay/plugins.py", "import pytest"),
     "simulator-shares-no-logic": ("host/src/devbay/simulator/__init__.py", "from devbay import sharing"),
     "host-runs-without-the-simulator": ("host/src/devbay/runner.py", "from devbay import simulator"),
     "host-knows-no-backend": ("host/src/devbay/plugins.py", "import devbay_mock"),

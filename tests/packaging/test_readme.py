@@ -37,4 +37,4 @@ def test_the_backend_of_the_readme_is_found_and_asked(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (row,) = (line for line in done.stdout.splitlines() if line.startswith("widget "))
     assert "ready" in row
-    assert "1 devices, 0 healthy: example.com/widget" in row
+    assert "1 device, 0 healthy: example.com/widget" in row

@@ -52,10 +52,15 @@ class Wheelhouse:
         with zipfile.ZipFile(self.wheel(member)) as archive:
             return archive.read(f"{member.package}-{member.project['version']}.dist-info/{name}").decode()
 
-    def requirements(self, member: workspace.Member) -> list[Requirement]:
-        """Return what installing a member brings along, without extras."""
+    def requirements(self, member: workspace.Member, extra: str = "") -> list[Requirement]:
+        """Return what installing a member brings along, with one of its extras or none."""
         listed = Parser().parsestr(self.read(member, "METADATA")).get_all("Requires-Dist") or []
-        return [need for need in map(Requirement, listed) if is_due(need)]
+        return [need for need in map(Requirement, listed) if is_due(need, extra)]
+
+    def modules(self, member: workspace.Member) -> list[str]:
+        """Return the names of a member's modules, but for the one that is a program."""
+        names = [file for file in self.files(member) if file.endswith(".py") and not file.endswith("__main__.py")]
+        return [name.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".") for name in names]
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,9 @@ class Environment:
         return subprocess.run(command, cwd=self.folder, env=bare, capture_output=True, text=True, check=False)
 
 
-def is_due(need: Requirement) -> bool:
-    """Return whether a requirement counts here: it belongs to no extra and to no other platform."""
-    return need.marker is None or need.marker.evaluate({"extra": ""})
+def is_due(need: Requirement, extra: str = "") -> bool:
+    """Return whether a requirement counts here: it belongs to `extra` or to none, and to no other platform."""
+    return need.marker is None or need.marker.evaluate({"extra": extra})
 
 
 def closure(needs: Iterable[Requirement]) -> dict[str, metadata.Distribution]:
@@ -122,11 +127,11 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     return Wheelhouse(folder)
 
 
-def fresh(folder: Path, wheels: Wheelhouse, *members: workspace.Member) -> Environment:
-    """Make an environment with what these members' wheels declare, and nothing of ours."""
+def fresh(folder: Path, wheels: Wheelhouse, *members: workspace.Member, extra: str = "") -> Environment:
+    """Make an environment with what these members' wheels declare, for `extra` too, and nothing of ours."""
     venv.create(folder / "venv", symlinks=True)
     (site,) = folder.glob("venv/lib/python3*/site-packages")
-    for distribution in closure(need for member in members for need in wheels.requirements(member)).values():
+    for distribution in closure(need for member in members for need in wheels.requirements(member, extra)).values():
         link(distribution, site)
     return Environment(folder / "venv")
 
@@ -202,15 +207,23 @@ def test_one_backend_is_one_more_package(wheels: Wheelhouse, tmp_path: Path, mem
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.name)
 def test_what_is_declared_is_enough(wheels: Wheelhouse, tmp_path: Path, member: workspace.Member) -> None:
-    """Every module of a member imports where only its declared dependencies are installed."""
+    """Every module of a member imports where only its declared dependencies are installed; the kit needs its extra."""
     environment = fresh(tmp_path, wheels, HOST, member)
     environment.install(member.name, wheels)
-    imports = "\n".join(
-        f"import {file.removesuffix('/__init__.py').removesuffix('.py').replace('/', '.')}"
-        for file in wheels.files(member)
-        if file.endswith(".py") and not file.endswith("__main__.py")
-    )
+    names = [name for name in wheels.modules(member) if not name.startswith("devbay.testing.")]
 
-    done = environment.run("python", "-c", imports)
+    done = environment.run("python", "-c", "\n".join(f"import {name}" for name in names))
 
     assert done.returncode == 0, done.stderr
+
+
+def test_the_kit_needs_its_extra_and_no_more(wheels: Wheelhouse, tmp_path: Path) -> None:
+    """``pip install 'devbay[testing]'`` is enough for a backend's tests: every module of the kit imports."""
+    environment = fresh(tmp_path, wheels, HOST, extra="testing")
+    environment.install("devbay", wheels)
+    names = [name for name in wheels.modules(HOST) if name.startswith("devbay.testing.")]
+
+    done = environment.run("python", "-c", "\n".join(f"import {name}" for name in names))
+
+    assert done.returncode == 0, done.stderr
+    assert "devbay.testing.conformance" in names

@@ -3,6 +3,7 @@
 The house, top floor first; a module imports only from floors below its own (`make check` holds it):
 
     cli        arguments in, exit code out                      `__main__`, `cli`
+               what a backend's tests import                    `testing`
     host       wires the rooms together, owns tasks and signals  `host`
     rooms      each talks to one outside thing                   `kubelet`, `runner`, `plugins`
     tools      what rooms share                                  `threads`, `retry`

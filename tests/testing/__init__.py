@@ -1,0 +1,1 @@
+"""What `devbay.testing` offers, held to its own words."""

@@ -1,0 +1,18 @@
+"""Names a device's node from nowhere."""
+
+from dataclasses import replace
+
+from devbay.api import Device, Node, hookimpl
+from tests.testing import widgets
+
+CASE = "test_every_path_is_absolute"
+
+
+class Backend(widgets.Backend):
+    """Widgets, the third of which is wrong."""
+
+    @hookimpl
+    def discover(self, node: Node) -> list[Device]:
+        """Return the widgets."""
+        found = list(self.widgets(node))
+        return [*found[:2], replace(found[2], paths=("dev/widget2",))] if len(found) == 3 else found
