@@ -404,7 +404,7 @@ class Speechless(Exception):  # noqa: N818 - its name is what it is
 )
 def test_describe(error: BaseException | None, text: str) -> None:
     """P24: whatever was raised becomes one line that says what."""
-    assert plugins.describe(error) == text
+    assert threads.describe(error) == text
 
 
 def test_describe_says_where() -> None:
@@ -412,4 +412,4 @@ def test_describe_says_where() -> None:
     with pytest.raises(FileNotFoundError) as caught:
         Path("/nonexistent").stat()
 
-    assert re.fullmatch(r"FileNotFoundError: \[Errno 2\] .* \(.*pathlib.*\.py:\d+\)", plugins.describe(caught.value))
+    assert re.fullmatch(r"FileNotFoundError: \[Errno 2\] .* \(.*pathlib.*\.py:\d+\)", threads.describe(caught.value))

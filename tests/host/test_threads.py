@@ -238,3 +238,39 @@ def test_a_hung_call_does_not_hold_up_the_end_of_the_process() -> None:
     done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=30, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "given up\n", "")
+
+
+async def test_an_answer_and_its_deadline_in_one_turn_leave_nothing_stuck() -> None:
+    """An answer that arrives together with its deadline counts, and the worker is free afterwards (P3)."""
+    worker = Worker("late")
+    loop = asyncio.get_running_loop()
+    asked = asyncio.ensure_future(worker.call(lambda: "answer", what="a call", deadline=0.05))
+    await asyncio.sleep(0)
+    deadline = loop.time() + 0.2
+    while loop.time() < deadline:  # the loop lags: the answer and the deadline are both ready when it goes on
+        pass
+
+    assert await asked == "answer"
+    assert worker.stuck is None
+    assert await worker.call(lambda: "again", what="a call", deadline=PATIENCE) == "again"
+    worker.end()
+
+
+async def test_what_an_error_says_is_asked_in_the_thread() -> None:
+    """An exception whose text runs someone else's code runs it in the worker's thread, not on the loop (P3)."""
+    said_in: list[str] = []
+
+    class Odd(Exception):  # noqa: N818 - a test's own
+        def __str__(self) -> str:
+            said_in.append(threading.current_thread().name)
+            raise SystemExit(3)
+
+    def fail() -> None:
+        raise Odd
+
+    worker = Worker("odd")
+    with pytest.raises(CallFailed):
+        await worker.call(fail, what="a call", deadline=PATIENCE)
+
+    assert set(said_in) == {"odd"}
+    worker.end()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from pathlib import Path
 
 # Before anything imports it: grpc's C core writes its own lines to stderr, where ours are.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -12,6 +13,9 @@ from devbay.cli import run_command_line
 
 def main() -> None:
     """Run the command that was typed, and end the process with its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as we live
     code = run_command_line(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # a reader that is gone, a disk that is full

@@ -24,6 +24,7 @@ _PERMISSIONS = "rwm"
 _MAX_NUMA_NODE = 2**31 - 1  # far above any machine's, and within what both protocols can say
 _HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 _SHOWN = 80
+_MAX_DEVICES = 100_000  # more than a list within the kubelet's 4 MiB can hold
 
 
 class ContractViolation(Exception):  # noqa: N818 - becomes a BackendBug once it is known whose it is
@@ -81,6 +82,8 @@ def accept_devices(answer: object) -> tuple[tuple[Device, ...], tuple[Rejection,
     accepted: dict[str, Device] = {}
     rejected: list[Rejection] = []
     for position, item in enumerate(answer):
+        if position >= _MAX_DEVICES:
+            raise ContractViolation(f"discover returned more than {_MAX_DEVICES} devices, or does not end")
         device = _judge(item)
         if isinstance(device, str):
             name = item.id if isinstance(item, Device) and isinstance(item.id, str) else ""
@@ -159,12 +162,21 @@ def _details_problem(device: Device) -> str | None:
 
 
 def _tidy(device: Device) -> Device:
-    return replace(
-        device,
-        numa_nodes=tuple(sorted({node for node in device.numa_nodes if node >= 0})),
-        paths=tuple(device.paths),
-        attributes=dict(device.attributes),
+    """Return the device as plain values: a subclass's methods are someone else's code, and end here."""
+    return Device(
+        id=_plain(device.id),
+        resource=_plain(device.resource),
+        numa_nodes=tuple(sorted({int.__int__(node) for node in device.numa_nodes if node >= 0})),
+        parent=None if device.parent is None else _plain(device.parent),
+        paths=tuple(_plain(path) for path in device.paths),
+        attributes={_plain(name): _plain(value) for name, value in dict(device.attributes).items()},
     )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    return str.__str__(value) if isinstance(value, str) else int.__int__(value)
 
 
 def _health(value: object) -> Health:

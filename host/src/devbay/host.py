@@ -21,7 +21,7 @@ from devbay.kubelet.directory import KubeletDirectory
 from devbay.kubelet.registration import Registration
 from devbay.model import Node
 from devbay.plugins import Installed, Rejected
-from devbay.runner import Report, Runner, Timing
+from devbay.runner import Report, Runner, State, Timing
 from devbay.selection import Choice
 from devbay.settings import Settings
 from devbay.sources import Sources
@@ -163,6 +163,14 @@ class Host:
     # Reports to snapshots to what the kubelet reads.
 
     def _on_report(self, report: Report) -> None:
+        try:
+            self._take(report)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not leave devices as healthy as they were
+            self._journal.task_ended(f"{report.backend}-report", error)
+            reason = f"internal error: {type(error).__name__}"
+            self._take(Report(backend=report.backend, state=State.FAILING, reason=reason))
+
+    def _take(self, report: Report) -> None:
         now = self._clock()
         before = self._inventory.snapshot
         rejected = report.rejected

@@ -23,7 +23,7 @@ from devbay import hookspecs
 from devbay.errors import CallTimeout
 from devbay.model import Device, Node
 from devbay.sources import backend_name_problem, variable_name
-from devbay.threads import CallFailed, Worker
+from devbay.threads import CallFailed, Worker, describe
 
 _GROUP = re.compile(r"devbay\.backends\.v(\d+)")
 
@@ -151,28 +151,10 @@ async def load(installed: Installed, deadline: float) -> Backend | Rejected:
     except CallTimeout as error:
         return reject(installed, f"{error}; it blocks while it is imported or asked for its settings")
     except CallFailed as error:
-        cause = error.__cause__
-        return reject(installed, str(cause) if isinstance(cause, _Unfit) else f"does not load: {describe(cause)}")
+        unfit = isinstance(error.__cause__, _Unfit)
+        return reject(installed, error.text if unfit else f"does not load: {error.description}")
     finally:
         worker.end()
-
-
-def describe(error: BaseException | None) -> str:
-    """Return an exception as a person reads it: its type and text, and where it was raised."""
-    frame = error.__traceback__ if error else None
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})" if frame else ""
-    said = text(error)
-    return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
-
-
-def text(error: BaseException | None) -> str:
-    """Return what an exception says, on one line; what cannot say anything says nothing."""
-    try:
-        return " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - someone else's object: how it fails to show itself must not matter
-        return ""
 
 
 def _whose(distribution: importlib.metadata.Distribution) -> tuple[str, str]:

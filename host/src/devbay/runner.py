@@ -21,7 +21,7 @@ import structlog
 from devbay import contract, edits
 from devbay.errors import BackendBug, BackendUnavailable, CallTimeout, DevbayError
 from devbay.model import HEALTHY, ContainerEdits, Device, Health, Node, unhealthy
-from devbay.plugins import Backend, describe, text
+from devbay.plugins import Backend
 from devbay.retry import BACKEND, Pauses
 from devbay.settings import DeadlineSection
 from devbay.threads import CallFailed, Worker
@@ -106,6 +106,8 @@ class Runner:
         self._editor = Worker(f"{backend.name}-edit")
         self._woken = asyncio.Event()
         self._stop = threading.Event()
+        self._waking = threading.Lock()
+        self._wake_sent = False
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
@@ -197,7 +199,7 @@ class Runner:
                 await worker.call(self._watch_call, what="watch", deadline=None)
                 reason = "it returned"
             except CallFailed as error:
-                reason = f"it raised {describe(error.__cause__)}"
+                reason = f"it raised {error.description}"
             finally:
                 worker.end()
             level = self._log.warning if attempt == 1 else self._log.debug
@@ -208,8 +210,17 @@ class Runner:
         return self.backend.watch(self._node, self._settings, self._wake_from_thread, self._stop)
 
     def _wake_from_thread(self) -> None:
-        if not self._stop.is_set():
-            self._loop.call_soon_threadsafe(self._woken.set)
+        # One message to the loop at a time: a storm of them would fill the pipe that signals come through.
+        with self._waking:
+            if self._wake_sent or self._stop.is_set():
+                return
+            self._wake_sent = True
+        self._loop.call_soon_threadsafe(self._take_wake)
+
+    def _take_wake(self) -> None:
+        with self._waking:
+            self._wake_sent = False
+        self._woken.set()
 
     async def _ask(self, function: Callable[[], T], hook: str, deadline: float, *, worker: Worker | None = None) -> T:
         """Call a hook in its thread; whatever goes wrong becomes one of our errors, naming the backend."""
@@ -219,17 +230,16 @@ class Runner:
             self.wake()  # so that the devices turn unhealthy now, and not at the next scan
             raise CallTimeout(f"{self.backend}: {error}") from None
         except CallFailed as error:
-            cause = error.__cause__
-            if isinstance(cause, BackendUnavailable):
-                raise cause from None
-            if isinstance(cause, contract.ContractViolation):
-                raise BackendBug(f"{self.backend}: {cause}") from None
-            raise BackendBug(f"{self.backend}: {hook} raised {describe(cause)}") from None
+            if isinstance(error.__cause__, BackendUnavailable):
+                raise BackendUnavailable(error.text) from None
+            if isinstance(error.__cause__, contract.ContractViolation):
+                raise BackendBug(f"{self.backend}: {error.text}") from None
+            raise BackendBug(f"{self.backend}: {hook} raised {error.description}") from None
 
     def _no_answer(self, error: DevbayError) -> Report:
         match error:
             case BackendUnavailable():
-                state, reason = State.UNAVAILABLE, text(error) or "its driver or hardware is absent"
+                state, reason = State.UNAVAILABLE, str(error) or "its driver or hardware is absent"
             case CallTimeout():
                 state, reason = State.HUNG, str(error)
             case _:

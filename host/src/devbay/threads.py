@@ -19,7 +19,17 @@ T = TypeVar("T")
 
 
 class CallFailed(Exception):  # noqa: N818 - says what happened to a call
-    """The called function raised; what it raised, which may be no `Exception`, is the cause."""
+    """The called function raised; what it raised, which may be no `Exception`, is the cause.
+
+    Attributes:
+        text: what the cause says, on one line. Asked of it in its own thread: to say it may run someone else's code.
+        description: the same with its type, and where it was raised.
+    """
+
+    def __init__(self, what: str, text: str, description: str) -> None:
+        super().__init__(what)
+        self.text = text
+        self.description = description
 
 
 class _Overdue(Exception):  # noqa: N818 - internal: becomes a CallTimeout
@@ -34,6 +44,7 @@ class _Call:
     dropped: bool = False
     value: Any = None
     error: BaseException | None = None
+    said: tuple[str, str] = ("", "")
     turn: threading.Lock = field(default_factory=threading.Lock)  # who gets it first decides whether it is ever made
 
     def begin(self) -> bool:
@@ -80,9 +91,7 @@ class Worker:
         """
         if self.stuck is not None:
             raise CallTimeout(self.stuck)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+        self._start(what)
         call = _Call(function, what, self._loop.create_future())
         # Not the caller's own wait: a call whose caller went away is watched all the same.
         timer = self._loop.call_later(deadline, self._give_up, call, deadline) if deadline is not None else None
@@ -97,21 +106,33 @@ class Worker:
             return call.value  # type: ignore[no-any-return]  # what function returned
         if isinstance(call.error, _Overdue):
             raise CallTimeout(str(call.error))
-        raise CallFailed(what) from call.error
+        raise CallFailed(what, *call.said) from call.error
+
+    def _start(self, what: str) -> None:
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # a limit on threads; the next call tries again
+            raise CallFailed(what, str(error), f"no thread can be started: {error}") from error
+        self._thread = thread
 
     def end(self) -> None:
         """Let the thread end after the calls that wait. Never blocks; a thread that hangs is left behind."""
         self._calls.put(None)
 
     def _give_up(self, call: _Call, deadline: float) -> None:
+        if call.done.done():  # the answer and the deadline came in one turn of the loop
+            return
         if call.drop():
-            text = f"{call.what} did not get its turn within {deadline:g} s"
+            reason = f"{call.what} did not get its turn within {deadline:g} s"
         else:
-            text = f"{call.what} did not answer within {deadline:g} s"
-            self._late, self.stuck = call, text
+            reason = f"{call.what} did not answer within {deadline:g} s"
+            self._late, self.stuck = call, reason
             self.abandoned += 1
             self.free.clear()
-        call.error = _Overdue(text)
+        call.error = _Overdue(reason)
         call.done.set_result(None)
 
     def _run(self) -> None:
@@ -123,6 +144,7 @@ class Worker:
                 value = call.function()
             except BaseException as error:  # noqa: BLE001 - sys.exit in a backend must not end its thread unseen
                 failure = error
+                call.said = (text(error), describe(error))
             try:
                 self._loop.call_soon_threadsafe(self._deliver, call, value, failure)
             except RuntimeError:  # the loop is closed: nobody waits for the answer any more
@@ -135,3 +157,21 @@ class Worker:
         if self._late is call:
             self._late = self.stuck = None
             self.free.set()
+
+
+def describe(error: BaseException | None) -> str:
+    """Return an exception as a person reads it: its type and text, and where it was raised."""
+    frame = error.__traceback__ if error else None
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})" if frame else ""
+    said = text(error)
+    return f"{type(error).__name__}{': ' if said else ''}{said}{where}"
+
+
+def text(error: BaseException | None) -> str:
+    """Return what an exception says, on one line; what cannot say anything says nothing."""
+    try:
+        return " ".join(str(error).split())
+    except BaseException:  # noqa: BLE001 - someone else's object: how it fails to show itself must not matter
+        return ""

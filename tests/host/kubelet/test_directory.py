@@ -224,3 +224,39 @@ def test_a_socket_whose_queue_is_full_answers(place: Path) -> None:
         waiting.connect(os.fspath(place / "busy.sock"))
 
         assert answers(place / "busy.sock")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as somebody else")
+def test_a_socket_that_refuses_this_user_is_not_swept(place: Path) -> None:
+    """A live socket that cannot be asked, for whatever reason but that nobody listens, is left alone (P8)."""
+    place.chmod(0o777)
+    path = place / "devbay-00000000-00000000.sock"
+    code = (
+        "import os; from pathlib import Path; from devbay.kubelet.directory import KubeletDirectory\n"
+        "os.setuid(65534)\n"
+        f"print(list(KubeletDirectory(Path({os.fspath(place)!r})).sweep()))"
+    )
+    with listening(path):
+        path.chmod(0o700)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.endswith("[]\n")
+    assert path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_file_that_cannot_be_removed_stops_nothing(place: Path) -> None:
+    """On a file system that turned read-only a socket's file stays, and that is all (P6)."""
+    directory = KubeletDirectory(place)
+    path = directory.new_socket("example.com/widget")
+    with listening(path):
+        directory.bound(path, lambda: None)
+    subprocess.run(["mount", "--bind", place, place], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+        directory.release(path)
+        assert list(KubeletDirectory(place).sweep()) == []
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+    assert path.exists()

@@ -35,7 +35,7 @@ Then read src/{package}/backend.py from the top: it leads through discovery, hea
 """
 
 
-@click.command("new-backend")
+@click.command("new-backend", short_help="Write a backend package to start from.")
 @click.argument("name")
 @click.option(
     "--directory",

@@ -126,7 +126,13 @@ class KubeletDirectory:
         Raises:
             KubeletDirectoryError: they cannot; the text says why and what to do.
         """
-        if not self.path.is_dir():
+        try:
+            is_directory = self.path.is_dir()
+        except OSError as error:
+            raise KubeletDirectoryError(
+                f"{self.path} cannot be looked at by uid {os.geteuid()}: {error.strerror}; run devbay as uid 0"
+            ) from None
+        if not is_directory:
             raise KubeletDirectoryError(f"{self.path} is no directory; is this node's kubelet installed?")
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise KubeletDirectoryError(
@@ -145,7 +151,7 @@ class KubeletDirectory:
         """Watch no longer over a socket, and remove its file if it is still the one that was bound."""
         mine, _ = self._bound.pop(path, (None, None))
         if mine is not None and file_id(path) == mine:
-            path.unlink(missing_ok=True)
+            self._remove(path)
 
     def sweep(self) -> Iterator[tuple[str, Path]]:
         """Remove sockets of ours that nobody serves any more; yield those that someone does, by resource hash.
@@ -159,11 +165,19 @@ class KubeletDirectory:
         for path in entries:
             if (match := _OURS.fullmatch(path.name)) is None or path in self._bound or not _is_socket(path):
                 continue
-            if answers(path):
+            error = refusal(path)
+            if error is None:
                 yield match["resource"], path
-            else:
+            elif error.errno == errno.ECONNREFUSED and self._remove(path):  # any other error says nothing about it
                 self._log.info("removed a socket that a dead host left", socket=path.name)
-                path.unlink(missing_ok=True)
+
+    def _remove(self, path: Path) -> bool:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:  # a read-only file system, say: one file more or less must stop nothing
+            self._log.warning("a socket's file cannot be removed", socket=path.name, reason=error.strerror)
+            return False
+        return True
 
     def others(self, resource: str) -> list[Path]:
         """Return live sockets in this directory that another host serves for `resource`."""
