@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from devbay import hookspecs, plugins
+from devbay import hookspecs, plugins, threads
 from devbay.api import BackendSettings, hookimpl
 from devbay.model import Device, Node
 from devbay.plugins import Backend, Installed, Rejected
