@@ -146,6 +146,9 @@ def test_one_variable_serves_a_fleet(devbay: Devbay, node: str, enabled: list[st
         ),
         pytest.param({"DEVBAY_HEALTH__SCAN_INTERVAL": "soon"}, "DEVBAY_HEALTH__SCAN_INTERVAL='soon'", id="wrong-type"),
         pytest.param({"DEVBAY_BACKEND": "mock"}, "did you mean DEVBAY_BACKENDS?", id="unknown-variable"),
+        pytest.param(
+            {"DEVBAY_KUBELET__DIRECTORY": ""}, "kubelet.directory = '': this names no directory", id="no-path"
+        ),
         pytest.param({"DEVBAY_CONFIG": "/missing.yaml"}, "/missing.yaml does not exist", id="missing-file"),
     ],
 )

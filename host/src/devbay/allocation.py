@@ -21,6 +21,10 @@ _REMEMBERED = 4096
 """Answers per resource; the oldest is forgotten first. Half as many are asked for ahead."""
 
 
+_NAMED = 16
+"""Devices that an error names: it becomes a pod's event."""
+
+
 class ResourceService:
     """Answers for the devices of one resource. All methods belong to the event loop.
 
@@ -95,8 +99,11 @@ class ResourceService:
         wanted = sharing.device_ids(ids)
         for device_id in wanted:
             if device_id not in self._devices:
-                known = ", ".join(sorted(self._devices)) or "none"
-                raise UnknownDevice(f"{self._resource} has no device {device_id!r} on this node; it has {known}")
+                known = sorted(self._devices)
+                shown = ", ".join(known[:_NAMED]) + (f" and {len(known) - _NAMED} more" if len(known) > _NAMED else "")
+                raise UnknownDevice(
+                    f"{self._resource} has no device {device_id!r} on this node; it has {shown or 'none'}"
+                )
         return tuple(self._devices[device_id].device for device_id in wanted)
 
     async def _answer(self, devices: tuple[Device, ...]) -> ContainerEdits:

@@ -60,6 +60,8 @@ def plan(sources: Sources, node_name: str) -> Plan:
         ConfigError: it cannot be used; the text says where and why.
     """
     settings = sources.settings()
+    if not (directory := settings.kubelet.directory) or not directory.isprintable():
+        raise ConfigError(f"kubelet.directory = {directory!r}: this names no directory")
     installed, rejected = plugins.find()
     known = {*installed, *(r.name for r in rejected)}
     sources.check_sections(known)
