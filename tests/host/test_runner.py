@@ -686,3 +686,45 @@ async def test_no_thread_is_left() -> None:
 def test_normal_states(state: State, normal: bool) -> None:  # noqa: FBT001 - a row of a table
     """A node without the hardware is in order; a backend that does not answer is not."""
     assert state.is_normal is normal
+
+
+async def test_scans_go_on_while_an_edit_hangs(hang: Hang) -> None:
+    """P3: while `edit` hangs the devices are looked at all the same, and recover as soon as it returns."""
+    devices = [WIDGET]
+
+    def edit() -> ContainerEdits:
+        hang()
+        return ContainerEdits()
+
+    async with at_work(HASTY, discover=lambda: list(devices), edit=edit) as running:
+        await running.next()
+        with pytest.raises(CallTimeout):
+            await running.runner.edit(WIDGET.resource, [WIDGET])
+        await running.becomes(State.HUNG)
+        devices.append(GADGET)
+        report = await running.next(lambda report: len(report.found or ()) > 1)
+        assert report.state is State.HUNG
+        hang.over.set()
+
+        await running.becomes(State.READY)
+
+
+async def test_what_is_asked_ahead_makes_nobody_wait_long() -> None:
+    """P14: many resources that ask ahead take turns, so that a request waits for one of them at most."""
+    order: list[str] = []
+    gate = threading.Event()
+
+    def edit(resource: str) -> ContainerEdits:
+        assert gate.wait(PATIENCE)
+        order.append(resource)
+        return ContainerEdits()
+
+    async with at_work(CALM, edit=edit) as running:
+        ahead = [asyncio.create_task(running.runner.edit_ahead(f"ahead-{n}", [WIDGET])) for n in range(20)]
+        await asyncio.sleep(0)
+        asked = asyncio.create_task(running.runner.edit("asked", [WIDGET]))
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(asked, *ahead)
+
+        assert order.index("asked") <= 1

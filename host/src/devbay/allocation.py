@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import structlog
 
 from devbay import preference, sharing
-from devbay.errors import DevbayError, UnhealthyDevice, UnknownDevice
+from devbay.errors import CallTimeout, DevbayError, UnhealthyDevice, UnknownDevice
 from devbay.inventory import DeviceStatus
 from devbay.kubelet.service import Advertised
 from devbay.model import ContainerEdits, Device
@@ -38,6 +38,7 @@ class ResourceService:
         self._in_use = in_use
         self._devices: Mapping[str, DeviceStatus] = {}
         self._answers: dict[tuple[Device, ...], ContainerEdits] = {}
+        self._generation = 0
         self._warming: asyncio.Task[None] | None = None
         self._log = structlog.get_logger().bind(resource=resource, backend=runner.backend.name)
 
@@ -49,6 +50,7 @@ class ResourceService:
     def update(self, devices: Iterable[DeviceStatus]) -> list[Advertised]:
         """Take over the devices of a new snapshot; return what is to be advertised."""
         self._devices = {status.device.id: status for status in devices}
+        self._generation += 1
         usable = {status.device for status in self._devices.values() if status.health}
         # A device that failed may come back as something else behind the same path: what was said of it is forgotten.
         self._answers = {asked: edits for asked, edits in self._answers.items() if usable.issuperset(asked)}
@@ -109,20 +111,30 @@ class ResourceService:
     async def _answer(self, devices: tuple[Device, ...]) -> ContainerEdits:
         if (known := self._answers.get(devices)) is not None:
             return known
+        generation = self._generation
         edits = await self.runner.edit(self._resource, devices)
-        still_here = all((status := self._devices.get(d.id)) and status.device == d and status.health for d in devices)
-        if still_here:
+        self._remember(devices, edits, generation)
+        return edits
+
+    def _remember(self, devices: tuple[Device, ...], edits: ContainerEdits, generation: int) -> None:
+        """Keep an answer, unless a device changed or failed while it was made."""
+        if generation == self._generation:
             self._answers[devices] = edits
             if len(self._answers) > _REMEMBERED:
                 del self._answers[next(iter(self._answers))]
-        return edits
 
     async def _warm(self, devices: Iterable[Device]) -> None:
-        try:
-            for device in devices:
-                await self._answer((device,))
-        except DevbayError as error:
-            self._log.warning("cannot say what a container needs", reason=str(error))
+        said = False
+        for device in devices:
+            generation = self._generation
+            try:
+                self._remember((device,), await self.runner.edit_ahead(self._resource, (device,)), generation)
+            except DevbayError as error:
+                if not said:  # the others' reason is most often the same
+                    self._log.warning("cannot say what a container needs", device=device.id, reason=str(error))
+                said = True
+                if isinstance(error, CallTimeout):
+                    return
 
     def _stop_warming(self) -> None:
         if self._warming is not None:

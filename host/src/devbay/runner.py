@@ -103,7 +103,8 @@ class Runner:
         self._report = report
         self._log = structlog.get_logger().bind(backend=backend.name)
         self._looker = Worker(f"{backend.name}-look")
-        self._editor = Worker(f"{backend.name}-edit")
+        self._editor = Worker(f"{backend.name}-edit", freed=self.wake)
+        self._ahead = asyncio.Lock()
         self._woken = asyncio.Event()
         self._stop = threading.Event()
         self._waking = threading.Lock()
@@ -150,6 +151,11 @@ class Runner:
         """
         return await self._ask(lambda: self._edit(resource, devices), "edit", self._deadlines.edit, worker=self._editor)
 
+    async def edit_ahead(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
+        """Return what `edit` does, asked before anyone needs it: one at a time, so that a pod waits for one at most."""
+        async with self._ahead:
+            return await self.edit(resource, devices)
+
     async def prepare(self, resource: str, devices: Sequence[Device]) -> None:
         """Have devices made ready for a container that is about to be created. Raises as `edit` does."""
         await self._ask(
@@ -181,9 +187,8 @@ class Runner:
                 pause = min(next(pauses), pause)
             else:
                 pauses = None
-            if report.state is State.HUNG:  # one call at a time: until it returns there is nothing to ask
+            if self._looker.stuck is not None:  # one call at a time: until it returns there is nothing to ask
                 await self._looker.free.wait()
-                await self._editor.free.wait()
                 self._log.info("backend answers again")
                 continue
             await asyncio.sleep(min(_SETTLE, pause))

@@ -60,14 +60,17 @@ class _Call:
 class Worker:
     """One thread for calls that must not overlap. Made and used on the event loop; the thread starts with the first.
 
+    `freed` is called when an abandoned call has returned after all.
+
     Attributes:
         stuck: which call was abandoned and has still not returned, in words; None if there is none.
         free: set while no abandoned call is still running.
         abandoned: how many calls ran past their deadline so far.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, freed: Callable[[], None] = lambda: None) -> None:
         self._name = name
+        self._freed = freed
         self._loop = asyncio.get_running_loop()
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -157,6 +160,7 @@ class Worker:
         if self._late is call:
             self._late = self.stuck = None
             self.free.set()
+            self._freed()
 
 
 def describe(error: BaseException | None) -> str:
