@@ -79,7 +79,7 @@ def test_devices_are_listed(devbay: Devbay, place: Path) -> None:
 
     assert (null["id"], null["health"], null["paths"]) == ("null", "healthy", ["/dev/null"])
     assert (zero["id"], zero["health"], zero["reason"]) == ("zero", "unhealthy", "status is offline, not online")
-    assert re.search(r"^example.com/custom-accelerator +zero +unhealthy .*status is offline", table, re.MULTILINE)
+    assert re.search(r"^example.com/custom-accelerator +zero +- +unhealthy .*status is offline", table, re.MULTILINE)
     assert "model=T1000" in table
 
 

@@ -4,15 +4,19 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from devbay import offers, sharing
 from devbay.allocation import ResourceService
 from devbay.api import HEALTHY, ContainerEdits, Device, Health, hookimpl, unhealthy
-from devbay.errors import BackendBug, CallTimeout, UnhealthyDevice, UnknownDevice
+from devbay.cdi.directory import SpecificationDirectory
+from devbay.errors import BackendBug, CallTimeout, TooManyShares, UnhealthyDevice, UnknownDevice
 from devbay.inventory import DeviceStatus
 from devbay.kubelet.service import Advertised
 from devbay.model import Node
+from devbay.offers import Offer
 from devbay.retry import IMMEDIATE
 from devbay.runner import Runner, Timing
 from devbay.settings import DeadlineSection
@@ -41,6 +45,8 @@ class Bench:
         self.asked: list[str] = []
         self.prepared: list[tuple[str, str]] = []
         self.in_use: list[list[str]] = []
+        self.given: list[list[str]] = []
+        self.rules = offers.Rules()
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.fault: Callable[[], object] | None = None
@@ -59,18 +65,41 @@ class Bench:
         assert self.may_answer.wait(PATIENCE)
         return self.fault() if self.fault else given(*(device.id for device in devices))
 
-    def note(self, ids: Iterable[str]) -> None:
-        """Note which devices are in use."""
+    def named(self, offer: Offer, ids: Iterable[str]) -> None:
+        """Note which ids were named."""
+        assert offer.source == RESOURCE
         self.in_use.append(list(ids))
+
+    async def allocated(self, offer: Offer, ids: Sequence[str]) -> None:
+        """Note which ids were given."""
+        assert offer.source == RESOURCE
+        self.given.append(list(ids))
+
+    def update(self, devices: Sequence[DeviceStatus]) -> list[Advertised]:
+        """Offer these devices as the rules say."""
+        made, _ = offers.offers({RESOURCE: devices}, self.rules)
+        (offer,) = made.values()
+        return self.service.update(offer)
+
+    async def allocate(self, *ids: str) -> ContainerEdits:
+        """Return what is given directly for these ids."""
+        answer = await self.service.allocate(ids)
+        assert answer.cdi_devices == ()
+        return answer.edits
 
     async def offer(self, *devices: Device) -> None:
         """Have these devices in the snapshot, healthy, and wait until all that is asked ahead was asked."""
-        self.service.update(statuses(*devices))
+        self.update(statuses(*devices))
         await until(lambda: {device.id for device in devices} <= set(self.asked))
         for device in devices:
-            await self.service.allocate([device.id])
+            await self.service.allocate(self.ids_of(device)[:1])
         self.asked.clear()
         self.in_use.clear()
+        self.given.clear()
+
+    def ids_of(self, device: Device) -> tuple[str, ...]:
+        """Return what a device is advertised as."""
+        return next(share.ids for share in self.service.offer.shares if share.status.device == device)
 
 
 class PreparingBench(Bench):
@@ -83,16 +112,32 @@ class PreparingBench(Bench):
 
 
 @asynccontextmanager
-async def bench(deadline: float = PATIENCE, kind: type[Bench] = PreparingBench) -> AsyncIterator[Bench]:
-    """Make a bench."""
+async def bench(
+    deadline: float = PATIENCE,
+    kind: type[Bench] = PreparingBench,
+    rule: offers.Rule | None = None,
+    cdi: Path = Path("/nowhere"),
+) -> AsyncIterator[Bench]:
+    """Make a bench; `rule` is what was configured for the resource, `cdi` where specifications go."""
     one = kind()
+    one.rules = offers.Rules((rule,) if rule else ())
     timing = Timing(deadlines=DeadlineSection(edit=deadline), scan_interval=3600, pauses=IMMEDIATE)
     runner = Runner(await host.loaded(one), Node(name="n"), {}, timing, lambda _: None)
-    one.service = ResourceService(RESOURCE, runner, one.note)
+    specifications = SpecificationDirectory(cdi)
+    one.service = ResourceService(
+        offers.Offer(resource=RESOURCE, source=RESOURCE, shares=()), runner, specifications, one
+    )
     yield one
     one.may_answer.set()
     one.service.close()
+    specifications.close()
     await runner.stop()
+
+
+def shared(replicas: int, *, one_per_request: bool = False) -> offers.Rule:
+    """Return a rule that shares every device."""
+    rules = (sharing.Rule(replicas=replicas),)
+    return offers.Rule(pattern=RESOURCE, sharing=sharing.Sharing(rules=rules, one_per_request=one_per_request))
 
 
 async def test_what_is_advertised() -> None:
@@ -100,7 +145,7 @@ async def test_what_is_advertised() -> None:
     async with bench() as b:
         near = replace(B, numa_nodes=(0, 1))
 
-        assert b.service.update([*statuses(A, health=HOT), *statuses(near)]) == [
+        assert b.update([*statuses(A, health=HOT), *statuses(near)]) == [
             Advertised(id="a", healthy=False),
             Advertised(id="b", healthy=True, numa_nodes=(0, 1)),
         ]
@@ -111,27 +156,58 @@ async def test_allocate() -> None:
     async with bench() as b:
         await b.offer(A, B, C)
 
-        assert await b.service.allocate(["c", "a"]) == given("c", "a")
+        assert await b.allocate("c", "a") == given("c", "a")
         assert b.asked == ["c,a"]
 
 
 async def test_shares_of_one_device_are_one_device() -> None:
     """P14, P16: duplicates and shares of a device are asked about once, where the first of them stands."""
-    async with bench() as b:
+    async with bench(rule=shared(2)) as b:
         await b.offer(A, B)
 
-        assert await b.service.allocate(["b::1", "a::0", "b::0", "b::1"]) == given("b", "a")
+        assert await b.allocate("b::1", "a::0", "b::0", "b::1") == given("b", "a")
         assert b.asked == ["b,a"]
 
 
-@pytest.mark.parametrize("ids", [["x"], ["a", "x"], ["x::0"], [""]])
+async def test_shares_have_their_devices_health_and_place() -> None:
+    """P16: every share of a device is advertised, and says of itself what is so of the device."""
+    async with bench(rule=shared(2)) as b:
+        assert b.update([*statuses(A, health=HOT), *statuses(replace(B, numa_nodes=(1,)))]) == [
+            Advertised(id="a::0", healthy=False),
+            Advertised(id="a::1", healthy=False),
+            Advertised(id="b::0", healthy=True, numa_nodes=(1,)),
+            Advertised(id="b::1", healthy=True, numa_nodes=(1,)),
+        ]
+
+
+async def test_one_share_per_request() -> None:
+    """P16: where that is the limit a container that asks for two shares is refused with the reason, and one is not."""
+    async with bench(rule=shared(2, one_per_request=True)) as b:
+        await b.offer(A, B)
+
+        with pytest.raises(TooManyShares, match=rf"^{RESOURCE} is shared, and .* one share .*; 2 were asked for"):
+            await b.allocate("a::0", "b::0")
+        assert await b.allocate("a::0") == given("a")
+
+
+@pytest.mark.parametrize("ids", [["a"], ["a::2"], ["a::00"], ["a::-1"]])
+async def test_only_shares_that_are_offered_can_be_had(ids: list[str]) -> None:
+    """P14, P16: a shared device cannot be had whole, nor in shares that it does not have."""
+    async with bench(rule=shared(2)) as b:
+        await b.offer(A)
+
+        with pytest.raises(UnknownDevice, match=r"it has a::0, a::1$"):
+            await b.allocate(*ids)
+
+
+@pytest.mark.parametrize("ids", [["x"], ["a", "x"], ["x::0"], [""], ["a::0"], ["a", "b::7"]])
 async def test_unknown(ids: list[str]) -> None:
     """P14: an id that nobody knows is named, with those that are known; the backend is not asked."""
     async with bench() as b:
         await b.offer(A, B)
 
         with pytest.raises(UnknownDevice, match=rf"^{RESOURCE} has no device '.*' on this node; it has a, b$"):
-            await b.service.allocate(ids)
+            await b.allocate(*ids)
         assert (b.asked, b.in_use) == ([], [])
 
 
@@ -139,35 +215,35 @@ async def test_unknown_where_there_are_none() -> None:
     """P14: a resource whose devices have all gone says so."""
     async with bench() as b:
         with pytest.raises(UnknownDevice, match=r"it has none$"):
-            await b.service.allocate(["a"])
+            await b.allocate("a")
 
 
 async def test_unhealthy() -> None:
     """P14: a device that failed since the list was sent is refused with its reason, even where it was asked before."""
     async with bench() as b:
         await b.offer(A, B)
-        b.service.update([*statuses(A, health=HOT), *statuses(B)])
+        b.update([*statuses(A, health=HOT), *statuses(B)])
 
         with pytest.raises(UnhealthyDevice, match=rf"^device a of {RESOURCE} is unhealthy: too hot$"):
-            await b.service.allocate(["b", "a"])
+            await b.allocate("b", "a")
         assert b.asked == []
 
 
 async def test_singles_are_asked_ahead() -> None:
     """P14: what one device needs is known before a pod asks; the allocation asks nobody."""
     async with bench() as b:
-        b.service.update(statuses(B, A))
+        b.update(statuses(B, A))
         await until(lambda: b.asked == ["a", "b"])
         b.may_answer.clear()  # who asks now waits
 
-        assert await b.service.allocate(["a"]) == given("a")
+        assert await b.allocate("a") == given("a")
 
 
 async def test_the_unhealthy_are_not_asked_about() -> None:
     """P14: nothing is asked ahead about a device that cannot be given."""
     async with bench() as b:
-        b.service.update([*statuses(A, health=HOT), *statuses(B)])
-        await b.service.allocate(["b"])
+        b.update([*statuses(A, health=HOT), *statuses(B)])
+        await b.allocate("b")
 
         assert set(b.asked) == {"b"}
 
@@ -176,7 +252,7 @@ async def test_each_question_is_asked_once() -> None:
     """P14: the same devices in the same order get the same object; another order is another question."""
     async with bench() as b:
         await b.offer(A, B)
-        answers = [await b.service.allocate(ids) for ids in (["a", "b"], ["a::0", "b::7"], ["b", "a"], ["a", "b"])]
+        answers = [await b.allocate(*ids) for ids in (["a", "b"], ["a", "b", "a"], ["b", "a"], ["a", "b"])]
 
         assert b.asked == ["a,b", "b,a"]
         assert answers == [given("a", "b"), given("a", "b"), given("b", "a"), given("a", "b")]
@@ -187,9 +263,9 @@ async def test_an_unchanged_device_is_not_asked_again() -> None:
     """P14: a new snapshot in which a device is as it was leaves what is known of it."""
     async with bench() as b:
         await b.offer(A, B)
-        await b.service.allocate(["a", "b"])
-        b.service.update(statuses(A, B, C))
-        await b.service.allocate(["a", "b"])
+        await b.allocate("a", "b")
+        b.update(statuses(A, B, C))
+        await b.allocate("a", "b")
         await until(lambda: "c" in b.asked)
 
         assert b.asked == ["a,b", "c"]
@@ -204,11 +280,11 @@ async def test_a_changed_device_is_asked_again(changed: Device) -> None:
     """P14: whatever changes of a device, all that was said of it, alone or with others, is forgotten."""
     async with bench() as b:
         await b.offer(A, B)
-        await b.service.allocate(["a", "b"])
+        await b.allocate("a", "b")
         b.asked.clear()
-        b.service.update(statuses(changed, B))
-        await b.service.allocate(["a", "b"])
-        await b.service.allocate(["b"])
+        b.update(statuses(changed, B))
+        await b.allocate("a", "b")
+        await b.allocate("b")
         await until(lambda: "a" in b.asked)
 
         assert sorted(b.asked) == ["a", "a,b"]
@@ -218,8 +294,8 @@ async def test_a_device_that_failed_is_asked_again() -> None:
     """P14: what comes back behind the same path may be something else: what was said before is forgotten."""
     async with bench() as b:
         await b.offer(A, B)
-        b.service.update([*statuses(A, health=HOT), *statuses(B)])
-        b.service.update(statuses(A, B))
+        b.update([*statuses(A, health=HOT), *statuses(B)])
+        b.update(statuses(A, B))
         await until(lambda: b.asked)
 
         assert b.asked == ["a"]
@@ -229,11 +305,11 @@ async def test_a_late_answer_is_not_remembered() -> None:
     """P14: an answer about a device that changed while its backend thought about it is given, and forgotten."""
     async with bench() as b:
         b.may_answer.clear()
-        b.service.update(statuses(A))
+        b.update(statuses(A))
         await until(lambda: b.asked)
-        b.service.update(statuses(replace(A, attributes={"memory": 2})))
+        b.update(statuses(replace(A, attributes={"memory": 2})))
         b.may_answer.set()
-        await b.service.allocate(["a"])
+        await b.allocate("a")
 
         assert len(b.asked) >= 2
 
@@ -243,41 +319,40 @@ async def test_a_failed_answer_is_not_remembered(fault: Callable[[], object]) ->
     """P14: a backend that could not answer is asked again by the next request."""
     async with bench() as b:
         b.fault = fault
-        b.service.update(statuses(A))
+        b.update(statuses(A))
         with pytest.raises(BackendBug, match=r"devbay-widget 1\.2: edit "):
-            await b.service.allocate(["a"])
+            await b.allocate("a")
         b.fault = None
 
-        assert await b.service.allocate(["a"]) == given("a")
+        assert await b.allocate("a") == given("a")
 
 
 async def test_a_slow_backend_is_cut_off() -> None:
     """P14: a request whose backend does not answer fails at the deadline, and later ones fail at once."""
     async with bench(deadline=0.03) as b:
-        b.service.update(statuses(A, B))
+        b.update(statuses(A, B))
         b.may_answer.clear()
         for ids in (["a", "b"], ["b", "a"]):
             with pytest.raises(CallTimeout, match=r"devbay-widget 1\.2: edit did not"):
-                await b.service.allocate(ids)
+                await b.allocate(*ids)
 
 
 async def test_what_is_asked_for_is_in_use() -> None:
     """P10: devices that a request names, and those that a preference could name, count as in use from then on."""
-    async with bench() as b:
+    async with bench(rule=shared(2)) as b:
         await b.offer(A, B, C)
-        await b.service.allocate(["b::0", "a::1"])
+        await b.allocate("b::0", "a::1")
         b.service.prefer(["c::0", "c::1", "a::0"], ["b::0"], 2)
-        await b.service.prepare(["c"])
+        await b.service.prepare(["c::0"])
 
-        assert b.in_use == [["b", "a"], ["c", "a", "b"], ["c"]]
+        assert b.in_use == [["b::0", "a::1"], ["c::0", "c::1", "a::0", "b::0"], ["c::0"]]
+        assert b.given == [["b::0", "a::1"]]
 
 
 async def test_prefer() -> None:
     """P15: the preference knows the devices' NUMA nodes."""
     async with bench() as b:
-        b.service.update(
-            statuses(replace(A, numa_nodes=(0,)), replace(B, numa_nodes=(1,)), replace(C, numa_nodes=(1,)))
-        )
+        b.update(statuses(replace(A, numa_nodes=(0,)), replace(B, numa_nodes=(1,)), replace(C, numa_nodes=(1,))))
 
         assert list(b.service.prefer(["a", "b", "c"], [], 2)) == ["b", "c"]
         assert list(b.service.prefer(["unknown"], [], 2)) == ["unknown"]
@@ -285,10 +360,10 @@ async def test_prefer() -> None:
 
 async def test_prepare() -> None:
     """P14, P16: the backend makes ready the devices behind the ids, once each, healthy or not: the pod has them."""
-    async with bench() as b:
+    async with bench(rule=shared(2)) as b:
         await b.offer(A, B)
-        b.service.update([*statuses(A, health=HOT), *statuses(B)])
-        await b.service.prepare(["b::1", "a", "b::0"])
+        b.update([*statuses(A, health=HOT), *statuses(B)])
+        await b.service.prepare(["b::1", "a::0", "b::0"])
 
         assert b.prepared == [(RESOURCE, "b,a")]
         assert b.service.prepares
@@ -314,10 +389,10 @@ async def test_close_stops_asking_ahead() -> None:
     """P22: a service that was closed asks nothing more."""
     async with bench() as b:
         b.may_answer.clear()
-        b.service.update(statuses(A, B, C))
+        b.update(statuses(A, B, C))
         await until(lambda: b.asked)
         b.service.close()
         b.may_answer.set()
-        await b.service.allocate(["c"])
+        await b.allocate("c")
 
         assert b.asked == ["a", "c"]

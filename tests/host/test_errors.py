@@ -23,6 +23,8 @@ def test_the_leaves_of_allocation() -> None:
     """What can be wrong with a request is caught in one place, whatever it is (P14)."""
     assert {kind for kind in CLASSES if issubclass(kind, errors.AllocationError)} == {
         errors.AllocationError,
+        errors.DeliveryError,
+        errors.TooManyShares,
         errors.UnknownDevice,
         errors.UnhealthyDevice,
     }

@@ -80,7 +80,7 @@ def test_one_numa_node_where_one_suffices(nodes: dict[str, tuple[int, ...]], siz
         pytest.param([], 3, ("a", "b", "c"), id="the-only-node-that-suffices"),
         pytest.param(["b"], 2, ("b", "a"), id="with-the-must-include"),
         pytest.param(["y"], 2, ("y", "x"), id="with-the-other-must-include"),
-        pytest.param(["y"], 3, ("y", "a", "b"), id="must-include-too-small"),
+        pytest.param(["y"], 3, ("y", "a", "x"), id="must-include-too-small"),
         pytest.param([], 5, ("a", "b", "c", "d", "x"), id="fullest-first-when-none-suffices"),
         pytest.param([], 6, ("a", "b", "c", "d", "x", "y"), id="all"),
         pytest.param([], 7, ("a", "b", "c", "d", "x", "y"), id="more-than-there-are"),

@@ -28,7 +28,17 @@ def test_no_section_takes_unknown_keys(kind: type[msgspec.Struct]) -> None:
 
 def test_every_section_is_named() -> None:
     """P1, P20: no backend can have the name of one of the host's own sections."""
-    assert settings.SECTIONS == ("backends", "node", "kubelet", "health", "deadlines", "log")
+    assert settings.SECTIONS == (
+        "backends",
+        "node",
+        "kubelet",
+        "health",
+        "deadlines",
+        "resources",
+        "sharing",
+        "cdi",
+        "log",
+    )
 
 
 def test_the_policy_is_the_sections() -> None:

@@ -43,9 +43,11 @@ def gate() -> Iterator[Gate]:
     one.opened.set()
 
 
-async def call(worker: Worker, function: Callable[[], object], deadline: float | None = PATIENCE) -> object:
+async def call(
+    worker: Worker, function: Callable[[], object], deadline: float | None = PATIENCE, total: float | None = None
+) -> object:
     """Call with a name that messages can be told by."""
-    return await worker.call(function, what="the question", deadline=deadline)
+    return await worker.call(function, what="the question", deadline=deadline, total=total)
 
 
 async def test_value(worker: Worker) -> None:
@@ -132,12 +134,30 @@ async def test_a_call_that_did_not_get_its_turn_is_never_made(worker: Worker, ga
     await until(gate.entered.is_set)
     made: list[str] = []
     with pytest.raises(CallTimeout, match=r"did not get its turn within 0\.02 s"):
-        await call(worker, lambda: made.append("second"), deadline=0.02)
+        await call(worker, lambda: made.append("second"), total=0.02)
     gate.opened.set()
 
     assert await first == "through"
     assert await call(worker, lambda: 42) == 42
     assert (made, worker.abandoned) == ([], 0)
+
+
+async def test_the_wait_for_a_turn_is_not_the_calls_fault(worker: Worker, gate: Gate) -> None:
+    """P3: a deadline is for the call itself: one that waited longer than that for its turn is made all the same."""
+    first = asyncio.create_task(call(worker, gate))
+    await until(gate.entered.is_set)
+    second = asyncio.create_task(call(worker, lambda: 42, deadline=0.05))
+    await asyncio.sleep(0.1)
+    gate.opened.set()
+
+    assert (await first, await second) == ("through", 42)
+    assert (worker.stuck, worker.abandoned) == (None, 0)
+
+
+async def test_a_total_leaves_what_the_wait_did_not_take(worker: Worker, gate: Gate) -> None:
+    """P3: a caller that can wait only so long is told in time, whatever the call itself may take."""
+    with pytest.raises(CallTimeout, match=r"did not answer within 0\.0[0-5]\d* s"):
+        await call(worker, gate, total=0.05)
 
 
 async def test_a_cancelled_callers_call_is_not_made(worker: Worker, gate: Gate) -> None:

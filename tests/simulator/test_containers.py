@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ from devbay._proto import deviceplugin_v1beta1_pb2 as pb
 from devbay.errors import KubeletUnavailable
 from devbay.model import DeviceNode, Mount
 from devbay.simulator import Container, ContainerFailed, ContainerStarted, Kubelet, Pod, PreStart
+from tests.simulator.cdifiles import NAME, device, write
 from tests.simulator.conftest import listed, pod, up
 from tests.simulator.plugin import RESOURCE, Plugin, response
 
 
-async def test_a_container_gets_everything_the_plugin_answered(kubelet: Kubelet, plugin: Plugin) -> None:
+async def test_a_container_gets_everything_the_plugin_answered(directory: Path, plugin: Plugin, tmp_path: Path) -> None:
     """Environment, device nodes, mounts, annotations and CDI names arrive as they were given, unchecked."""
+    write(tmp_path / "w.json", device("a", additionalGids=[5]))
 
     async def allocate(_ids: Sequence[str]) -> pb.AllocateResponse:
         return response(
@@ -23,17 +26,18 @@ async def test_a_container_gets_everything_the_plugin_answered(kubelet: Kubelet,
             devices=[pb.DeviceSpec(container_path="/dev/w", host_path="/dev/null", permissions="rwz")],
             mounts=[pb.Mount(container_path="/lib/w", host_path="/opt/w", read_only=True)],
             annotations={"k": "v"},
-            cdi_devices=[pb.CDIDevice(name="vendor/class=a")],
+            cdi_devices=[pb.CDIDevice(name=NAME)],
         )
 
     plugin.on_allocate = allocate
-    await up(kubelet, plugin)
-    status = (await kubelet.create_pod(pod("p"))).container("c")
+    async with Kubelet(directory, cdi_dirs=[tmp_path]) as kubelet:
+        await up(kubelet, plugin)
+        status = (await kubelet.create_pod(pod("p"))).container("c")
 
     assert (status.state, dict(status.env), dict(status.annotations)) == ("Running", {"A": "1"}, {"k": "v"})
     assert status.device_nodes == (DeviceNode(path="/dev/w", host_path="/dev/null", permissions="rwz"),)
     assert status.mounts == (Mount(container_path="/lib/w", host_path="/opt/w", read_only=True),)
-    assert status.cdi_names == ("vendor/class=a",)
+    assert status.cdi_names == (NAME,)
 
 
 async def test_45_prestart_is_called_only_if_the_options_say_so(kubelet: Kubelet, plugin: Plugin) -> None:

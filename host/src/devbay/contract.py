@@ -5,6 +5,7 @@ so that one wrong device costs that device, with a reason, and none of its neigh
 all raises `ContractViolation` with what was expected.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -121,6 +122,19 @@ def accept_edits(answer: object) -> ContainerEdits:
         annotations=_strings("annotations", answer.annotations, _ENV_NAME),
         hooks=tuple(_hook(item) for item in _items("hooks", answer.hooks, Hook)),
     )
+
+
+def accept_affinity(answer: object) -> float:
+    """Return an `affinity` answer as a number; 0 is "not close".
+
+    Raises:
+        ContractViolation: it is no finite number.
+    """
+    if answer is None:
+        return 0.0
+    if not isinstance(answer, int | float) or not math.isfinite(answer):
+        raise ContractViolation(f"affinity returned {_show(answer)} instead of a number")
+    return float(answer)
 
 
 def _judge(item: object) -> Device | str:

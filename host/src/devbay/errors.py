@@ -50,3 +50,14 @@ class UnknownDevice(AllocationError):  # noqa: N818 - says what was asked for
 
 class UnhealthyDevice(AllocationError):  # noqa: N818 - says what was asked for
     """The kubelet asked for a device that has failed since its list was sent."""
+
+
+class TooManyShares(AllocationError):  # noqa: N818 - says what was asked for
+    """The pod's author must act: a container asked for more shares of a resource than it may have."""
+
+
+class DeliveryError(AllocationError):
+    """Whoever runs the node must act: a CDI specification cannot be written, so no container may start with its device.
+
+    The text names the file or directory, the system's reason and the remedy.
+    """

@@ -6,15 +6,21 @@ are known.
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 import structlog
 
 from devbay.contract import Rejection
+from devbay.errors import DevbayError
 from devbay.inventory import Change
 from devbay.model import Health, Node
+from devbay.offers import Refusal
 from devbay.plugins import Backend, Rejected
 from devbay.runner import Report, State
 from devbay.selection import Choice
+
+_SLIP = 0.75
+"""How alike two names are, of 1, for one to be the other mistyped."""
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
@@ -31,6 +37,9 @@ class Journal:
         self._log = structlog.get_logger()
         self._states: dict[str, tuple[State, str]] = {}
         self._rejections: dict[str, tuple[Rejection, ...]] = {}
+        self._refusals: tuple[Refusal, ...] = ()
+        self._unmatched: set[str] = set()
+        self._shortfalls: set[tuple[str, str]] = set()
 
     def start(self, node: Node, choice: Choice, *, any_installed: bool) -> None:
         """Say what is about to run, and on which node."""
@@ -89,6 +98,32 @@ class Journal:
             else:
                 log.info("device changed")
 
+    def refused(self, refusals: tuple[Refusal, ...]) -> None:
+        """Say what cannot be offered as it was configured."""
+        for refusal in refusals:
+            if refusal not in self._refusals:
+                self._log.error("not offered", resource=refusal.resource, reason=refusal.reason)
+        self._refusals = refusals
+
+    def unmatched(self, patterns: tuple[str, ...], resources: Iterable[str]) -> None:
+        """Say which resources were configured that this node does not have; a name close to one it has is a slip."""
+        known = sorted(resources)
+        for pattern in patterns:
+            if pattern in self._unmatched:
+                continue
+            self._unmatched.add(pattern)
+            if near := get_close_matches(pattern, known, n=1, cutoff=_SLIP):
+                self._log.warning("configured resource is not on this node", resource=pattern, nearest=near[0])
+            else:
+                self._log.info("configured resource is not on this node", resource=pattern)
+
+    def sharing(self, resource: str, problems: tuple[str, ...]) -> None:
+        """Say what sharing asked for and this node does not have."""
+        for problem in problems:
+            if (resource, problem) not in self._shortfalls:
+                self._shortfalls.add((resource, problem))
+                self._log.warning("sharing as far as possible", resource=resource, problem=problem)
+
     def rival(self, resource: str, socket: str) -> None:
         """Say that another host serves one of our resources."""
         self._log.warning("another host serves this resource on this node", resource=resource, socket=socket)
@@ -96,6 +131,10 @@ class Journal:
     def withdrawn(self, resource: str) -> None:
         """Say that a resource has no devices any more."""
         self._log.info("no devices left", resource=resource)
+
+    def not_pruned(self, error: DevbayError) -> None:
+        """Say that what is gone stays in a CDI specification; it is tried again."""
+        self._log.warning("CDI specification not pruned", reason=str(error))
 
     def task_ended(self, name: str, error: Exception) -> None:
         """Say that something ended which never should; it begins again."""

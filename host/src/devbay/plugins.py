@@ -20,9 +20,10 @@ import msgspec
 import pluggy
 
 from devbay import hookspecs
+from devbay.conversion import variable_name
 from devbay.errors import CallTimeout
 from devbay.model import Device, Node
-from devbay.sources import backend_name_problem, variable_name
+from devbay.sources import backend_name_problem
 from devbay.threads import CallFailed, Worker, describe
 
 _GROUP = re.compile(r"devbay\.backends\.v(\d+)")
@@ -98,6 +99,10 @@ class Backend:
     def prepare(self, node: Node, settings: Any, resource: str, devices: Sequence[Device]) -> object:
         """Have devices made ready for a container."""
         return self._hook.prepare(node=node, settings=settings, resource=resource, devices=devices)
+
+    def release(self, node: Node, settings: Any, resource: str, devices: Sequence[Device]) -> object:
+        """Tell that nobody holds these devices any more."""
+        return self._hook.release(node=node, settings=settings, resource=resource, devices=devices)
 
     def close(self) -> object:
         """Say goodbye."""

@@ -12,19 +12,19 @@ import itertools
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
 import structlog
 
-from devbay import contract, edits
+from devbay import contract, edits, numa
 from devbay.errors import BackendBug, BackendUnavailable, CallTimeout, DevbayError
 from devbay.model import HEALTHY, ContainerEdits, Device, Health, Node, unhealthy
 from devbay.plugins import Backend
 from devbay.retry import BACKEND, Pauses
 from devbay.settings import DeadlineSection
-from devbay.threads import CallFailed, Worker
+from devbay.threads import CallFailed, Worker, describe
 
 T = TypeVar("T")
 
@@ -109,6 +109,7 @@ class Runner:
         self._stop = threading.Event()
         self._waking = threading.Lock()
         self._wake_sent = False
+        self._said: set[str] = set()
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
@@ -149,7 +150,10 @@ class Runner:
             CallTimeout: the backend did not answer in time.
             BackendBug: it raised, or answered what no container can be given.
         """
-        return await self._ask(lambda: self._edit(resource, devices), "edit", self._deadlines.edit, worker=self._editor)
+        deadline = self._deadlines.edit
+        return await self._ask(
+            lambda: self._edit(resource, devices), "edit", deadline, total=2 * deadline, worker=self._editor
+        )
 
     async def edit_ahead(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
         """Return what `edit` does, asked before anyone needs it: one at a time, so that a pod waits for one at most."""
@@ -158,18 +162,36 @@ class Runner:
 
     async def prepare(self, resource: str, devices: Sequence[Device]) -> None:
         """Have devices made ready for a container that is about to be created. Raises as `edit` does."""
+        deadline = self._deadlines.prepare
         await self._ask(
             lambda: self.backend.prepare(self._node, self._settings, resource, devices),
             "prepare",
-            self._deadlines.prepare,
+            deadline,
+            total=deadline,  # the kubelet waits 30 s, whatever for
         )
+
+    async def release(self, resource: str, devices: Sequence[Device]) -> None:
+        """Tell the backend that nobody holds these devices any more. Raises as `edit` does."""
+        await self._ask(
+            lambda: self.backend.release(self._node, self._settings, resource, devices),
+            "release",
+            self._deadlines.release,
+        )
+
+    async def affinities(self, devices: Sequence[Device]) -> dict[tuple[str, str], float]:
+        """Return how close each two of `devices` are, by their ids; nothing of those that are not close.
+
+        Raises as `edit` does, but not for a pair: an answer that is no number counts as "not close".
+        """
+        return await self._ask(lambda: self._affinities(devices), "affinity", self._deadlines.affinity)
 
     async def stop(self) -> None:
         """End the backend's threads, as far as they end; takes no longer than the deadline for `close`."""
         self._stop.set()
         if "close" in self.backend.hooks:
             try:
-                await self._ask(self.backend.close, "close", self._deadlines.close)
+                deadline = self._deadlines.close
+                await self._ask(self.backend.close, "close", deadline, total=deadline)
             except DevbayError as error:
                 self._log.warning("backend did not close", reason=str(error))
         self._looker.end()
@@ -227,10 +249,18 @@ class Runner:
             self._wake_sent = False
         self._woken.set()
 
-    async def _ask(self, function: Callable[[], T], hook: str, deadline: float, *, worker: Worker | None = None) -> T:
+    async def _ask(
+        self,
+        function: Callable[[], T],
+        hook: str,
+        deadline: float,
+        *,
+        total: float | None = None,
+        worker: Worker | None = None,
+    ) -> T:
         """Call a hook in its thread; whatever goes wrong becomes one of our errors, naming the backend."""
         try:
-            return await (worker or self._looker).call(function, what=hook, deadline=deadline)
+            return await (worker or self._looker).call(function, what=hook, deadline=deadline, total=total)
         except CallTimeout as error:
             self.wake()  # so that the devices turn unhealthy now, and not at the next scan
             raise CallTimeout(f"{self.backend}: {error}") from None
@@ -254,7 +284,14 @@ class Runner:
     # What follows runs in the backend's threads.
 
     def _discover(self) -> tuple[tuple[Device, ...], tuple[contract.Rejection, ...]]:
-        return contract.accept_devices(self.backend.discover(self._node, self._settings))
+        devices, rejected = contract.accept_devices(self.backend.discover(self._node, self._settings))
+        return tuple(map(self._placed, devices)), rejected
+
+    def _placed(self, device: Device) -> Device:
+        """Return the device with the NUMA nodes that its device nodes tell, where its backend gave none."""
+        if device.numa_nodes or not device.paths:
+            return device
+        return replace(device, numa_nodes=numa.numa_nodes(self._node, device.paths))
 
     def _check(self, devices: Sequence[Device]) -> dict[str, Health]:
         if "check" in self.backend.hooks:
@@ -272,6 +309,24 @@ class Runner:
             except ValueError as error:  # a NUL, or what no file system can hold
                 return unhealthy(f"device node {path!r} is no path: {error}")
         return HEALTHY
+
+    def _affinities(self, devices: Sequence[Device]) -> dict[tuple[str, str], float]:
+        close = {}
+        for a, b in itertools.combinations(devices, 2):
+            try:
+                closeness = contract.accept_affinity(self.backend.affinity(self._node, self._settings, a, b))
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it costs the closeness of these two
+                self._affinity_fault(describe(error))
+                continue
+            if closeness:
+                close[a.id, b.id] = closeness
+        return close
+
+    def _affinity_fault(self, reason: str) -> None:
+        """Say once per cause that two devices are not known to be close."""
+        if reason not in self._said:
+            self._said.add(reason)
+            self._log.warning("affinity is not known", reason=reason, distribution=str(self.backend))
 
     def _edit(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
         accepted = contract.accept_edits(self.backend.edit(self._node, self._settings, resource, devices))

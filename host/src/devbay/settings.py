@@ -8,7 +8,10 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from devbay import offers, resources, timeslicing
 from devbay.inventory import HealthPolicy
+from devbay.resources import ResourceSection
+from devbay.timeslicing import SharingSection
 
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -31,6 +34,12 @@ class KubeletSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     directory: str = "/var/lib/kubelet/device-plugins"
     """The directory of ``kubelet.sock``. The kubelet's own constant: it does not follow its ``--root-dir``."""
+    pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
+    """The socket that tells which container holds which device; it need not be there. Empty: it is not asked."""
+    pod_resources_interval: Seconds = 5.0
+    """Seconds between two questions to that socket."""
+    pod_resources_settle: Seconds = 60.0
+    """Seconds without a pod being taken back, after which a kubelet that restarted is believed to know all its pods."""
 
 
 class HealthSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,8 +82,19 @@ class DeadlineSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The kubelet admits no other pod while it waits."""
     prepare: Seconds = 25.0
     """Below the kubelet's own 30 s, so that the pod's event tells our reason and not a bare time-out."""
+    affinity: Seconds = 15.0
+    """All pairs of one resource's devices together; asked when devices change, never while a pod waits."""
+    release: Seconds = 25.0
+    """As `prepare`; nobody waits for it but the next look."""
     close: Seconds = 0.5
     """A host that is asked to stop is gone within a second."""
+
+
+class CdiSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where Container Device Interface specifications are written, for resources that are delivered so."""
+
+    directory: str = "/var/run/cdi"
+    """One of the directories that the container runtime reads, as the runtime sees it."""
 
 
 class LogSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +115,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kubelet: KubeletSection = KubeletSection()
     health: HealthSection = HealthSection()
     deadlines: DeadlineSection = DeadlineSection()
+    resources: dict[str, ResourceSection] = {}
+    """By resource, or glob over resources, how it is shared, delivered and chosen from. For each setting an exact name
+    counts before globs, and an earlier glob before a later one."""
+    sharing: SharingSection = SharingSection()
+    """Sharing in the words of NVIDIA's device plugin, accepted as it is written for it."""
+    cdi: CdiSection = CdiSection()
     log: LogSection = LogSection()
+
+    def __post_init__(self) -> None:
+        for name in self.resources:
+            resources.check_name(name)
+        for rule in timeslicing.rules(self.sharing):
+            if (section := self.resources.get(rule.pattern)) is not None and section.sharing is not None:
+                raise ValueError(
+                    f"{rule.pattern} is shared twice: by resources and by sharing.timeSlicing; keep one of them"
+                )
+
+    def rules(self) -> offers.Rules:
+        """Return what was configured for resources."""
+        return offers.Rules((*resources.rules(self.resources), *timeslicing.rules(self.sharing)))
 
 
 SECTIONS = tuple(f.encode_name for f in msgspec.structs.fields(Settings))

@@ -75,27 +75,46 @@ class Worker:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._late: _Call | None = None
+        self._turn = asyncio.Lock()
+        self._pending = 0
+        self._ended = False
         self.stuck: str | None = None
         self.abandoned = 0
         self.free = asyncio.Event()
         self.free.set()
 
-    async def call(self, function: Callable[[], T], *, what: str, deadline: float | None) -> T:
+    async def call(
+        self, function: Callable[[], T], *, what: str, deadline: float | None, total: float | None = None
+    ) -> T:
         """Return what `function()` returns, called in this worker's thread after the calls before it.
 
         Args:
             function: what to call.
             what: its name, for messages.
-            deadline: seconds it may take, waiting for its turn included; None for no limit.
+            deadline: seconds it may take once it is its turn; None for no limit.
+            total: seconds it may take with the wait for its turn; None for no limit.
 
         Raises:
             CallTimeout: it did not return in time, or an earlier call still has not.
             CallFailed: it raised.
         """
-        if self.stuck is not None:
-            raise CallTimeout(self.stuck)
-        self._start(what)
+        asked = self._loop.time()
+        self._pending += 1
+        try:
+            await self._wait_for_turn(what, total)
+        except BaseException:
+            self._settle()
+            raise
+        if total is not None:
+            left = total - (self._loop.time() - asked)
+            deadline = left if deadline is None else min(deadline, left)
         call = _Call(function, what, self._loop.create_future())
+        call.done.add_done_callback(self._end_turn)
+        try:
+            self._start(what)
+        except CallFailed:
+            call.done.cancel()
+            raise
         # Not the caller's own wait: a call whose caller went away is watched all the same.
         timer = self._loop.call_later(deadline, self._give_up, call, deadline) if deadline is not None else None
         call.done.add_done_callback(lambda _: timer.cancel() if timer else None)
@@ -103,13 +122,26 @@ class Worker:
         try:
             await asyncio.wait({call.done})
         except asyncio.CancelledError:
-            call.drop()
+            if call.drop():
+                call.done.cancel()
             raise
         if call.error is None:
             return call.value  # type: ignore[no-any-return]  # what function returned
         if isinstance(call.error, _Overdue):
             raise CallTimeout(str(call.error))
         raise CallFailed(what, *call.said) from call.error
+
+    async def _wait_for_turn(self, what: str, patience: float | None) -> None:
+        if self.stuck is not None:
+            raise CallTimeout(self.stuck)
+        try:
+            async with asyncio.timeout(patience):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise CallTimeout(f"{what} did not get its turn within {patience:g} s") from None
+        if self.stuck is not None:
+            self._turn.release()
+            raise CallTimeout(self.stuck)
 
     def _start(self, what: str) -> None:
         if self._thread is not None:
@@ -123,15 +155,24 @@ class Worker:
 
     def end(self) -> None:
         """Let the thread end after the calls that wait. Never blocks; a thread that hangs is left behind."""
-        self._calls.put(None)
+        self._pending += 1
+        self._ended = True
+        self._settle()
+
+    def _end_turn(self, _: asyncio.Future[None]) -> None:
+        self._turn.release()
+        self._settle()
+
+    def _settle(self) -> None:
+        self._pending -= 1
+        if self._ended and not self._pending:
+            self._calls.put(None)
 
     def _give_up(self, call: _Call, deadline: float) -> None:
         if call.done.done():  # the answer and the deadline came in one turn of the loop
             return
-        if call.drop():
-            reason = f"{call.what} did not get its turn within {deadline:g} s"
-        else:
-            reason = f"{call.what} did not answer within {deadline:g} s"
+        reason = f"{call.what} did not answer within {deadline:.3g} s"
+        if not call.drop():
             self._late, self.stuck = call, reason
             self.abandoned += 1
             self.free.clear()

@@ -10,7 +10,7 @@ import grpc.aio
 
 from devbay._proto import deviceplugin_v1beta1_pb2 as pb
 from devbay.errors import DevbayError
-from devbay.kubelet.service import Advertised
+from devbay.kubelet.service import Advertised, Given
 from devbay.model import ContainerEdits
 
 RESOURCE = "example.com/widget"
@@ -30,10 +30,10 @@ class FixedService:
     prepares: bool = False
     asked: list[Sequence[str]] = field(default_factory=list)
 
-    async def allocate(self, ids: Sequence[str]) -> ContainerEdits:
+    async def allocate(self, ids: Sequence[str]) -> Given:
         """Return the edits."""
         self._ask(ids)
-        return self.edits
+        return Given(edits=self.edits)
 
     def prefer(self, available: Sequence[str], must_include: Sequence[str], size: int) -> Sequence[str]:
         """Return the first of the available ids, as many as were asked for."""

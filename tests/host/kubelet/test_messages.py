@@ -2,7 +2,7 @@
 
 from devbay._proto import deviceplugin_v1beta1_pb2 as pb
 from devbay.kubelet import messages
-from devbay.kubelet.service import Advertised
+from devbay.kubelet.service import Advertised, Given
 from devbay.model import ContainerEdits, DeviceNode, Mount
 
 
@@ -34,7 +34,7 @@ def test_topology_is_left_out_where_it_is_unknown() -> None:
 
 
 def test_edits_reach_the_container_response_whole() -> None:
-    """Environment, annotations, device nodes and mounts are told; one answer per container request, in order (P14)."""
+    """P14: environment, annotations, nodes, mounts and CDI names are told; one answer per request, in order."""
     edits = ContainerEdits(
         env={"A": "1"},
         annotations={"example.com/a": "b"},
@@ -42,12 +42,14 @@ def test_edits_reach_the_container_response_whole() -> None:
         mounts=(Mount(container_path="/lib", host_path="/usr/lib", read_only=True),),
     )
 
-    message = pb.AllocateResponse.FromString(messages.allocate_response([edits, ContainerEdits()]))
+    given = [Given(edits=edits, cdi_devices=("devbay.example.com/c=0",)), Given(edits=ContainerEdits())]
+    message = pb.AllocateResponse.FromString(messages.allocate_response(given))
 
     expected = pb.ContainerAllocateResponse(
         envs={"A": "1"},
         annotations={"example.com/a": "b"},
         devices=[pb.DeviceSpec(container_path="/dev/c", host_path="/dev/h", permissions="rwm")],
         mounts=[pb.Mount(container_path="/lib", host_path="/usr/lib", read_only=True)],
+        cdi_devices=[pb.CDIDevice(name="devbay.example.com/c=0")],
     )
     assert list(message.container_responses) == [expected, pb.ContainerAllocateResponse()]

@@ -13,7 +13,7 @@ import click
 
 from devbay.errors import ConfigError, DevbayError
 
-_COMMANDS = ("run", "backends", "devices", "simulate", "demo", "new-backend")
+_COMMANDS = ("run", "backends", "devices", "explain", "cdi", "simulate", "demo", "new-backend")
 
 
 class Exit(IntEnum):

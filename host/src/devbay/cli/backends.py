@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import click
 
 from devbay.cli import configuration, log, tables
-from devbay.host import Plan, load
+from devbay.plan import Plan, load
 from devbay.plugins import Installed, Rejected
 from devbay.runner import Report, State
 from devbay.settings import LogSection

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from devbay.conversion import Variable
 from devbay.errors import ConfigError
-from devbay.host import Plan, node_name, plan
-from devbay.sources import Sources, Variable, read
+from devbay.plan import Plan, node_name, plan
+from devbay.sources import Sources, read
 
 DEFAULT_FILE = Path("/etc/devbay/config.yaml")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from devbay.cli import Exit
+from devbay.conversion import variable_name
 from devbay.errors import ConfigError
-from devbay.sources import backend_name_problem, variable_name
+from devbay.sources import backend_name_problem
 
 _TEMPLATES = {
     "pyproject.toml": "pyproject.toml.txt",

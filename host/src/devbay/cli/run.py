@@ -9,6 +9,7 @@ import click
 
 from devbay.cli import Exit, configuration, log
 from devbay.host import Host
+from devbay.plan import Plan
 
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -35,13 +36,13 @@ def run(**options: str | None) -> Exit:
     """
     plan = configuration.load(**options)
     log.configure(plan.settings.log)
-    asyncio.run(_until_asked(Host(plan)))
+    asyncio.run(_until_asked(plan))
     return Exit.OK
 
 
-async def _until_asked(host: Host) -> None:
+async def _until_asked(plan: Plan) -> None:
     with _signals() as asked:
-        work = asyncio.create_task(host.run(), name="host")
+        work = asyncio.create_task(Host(plan).run(), name="host")
         waiter = asyncio.create_task(asked.wait(), name="signals")
         await asyncio.wait({work, waiter}, return_when=asyncio.FIRST_COMPLETED)
         waiter.cancel()

@@ -182,12 +182,12 @@ class Endpoint:
         started = time.perf_counter()
         asked = [list(container.devices_ids) for container in request.container_requests]
         try:
-            edits = [await self._service.allocate(ids) for ids in asked]
+            given = [await self._service.allocate(ids) for ids in asked]
         except DevbayError as error:
             self._log.error("Allocate failed", devices=_flat(asked), reason=str(error))
             await context.abort(_code(error), str(error))
         self._log.info("Allocate", devices=_flat(asked), ms=round((time.perf_counter() - started) * 1e3, 2))
-        return messages.allocate_response(edits)
+        return messages.allocate_response(given)
 
     async def _pre_start(self, request: pb.PreStartContainerRequest, context: _Context) -> bytes:
         ids = list(request.devices_ids)

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from devbay._proto import deviceplugin_v1beta1_pb2 as pb
-from devbay.kubelet.service import Advertised
-from devbay.model import ContainerEdits
+from devbay.kubelet.service import Advertised, Given
 
 HEALTHY = "Healthy"
 UNHEALTHY = "Unhealthy"
@@ -24,8 +23,9 @@ def device_list(devices: Iterable[Advertised]) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def container_response(edits: ContainerEdits) -> pb.ContainerAllocateResponse:
+def container_response(given: Given) -> pb.ContainerAllocateResponse:
     """Return what the kubelet is told about one container. Hooks cannot be told this way and are left out."""
+    edits = given.edits
     return pb.ContainerAllocateResponse(
         envs=dict(edits.env),
         annotations=dict(edits.annotations),
@@ -37,12 +37,13 @@ def container_response(edits: ContainerEdits) -> pb.ContainerAllocateResponse:
             pb.Mount(container_path=mount.container_path, host_path=mount.host_path, read_only=mount.read_only)
             for mount in edits.mounts
         ],
+        cdi_devices=[pb.CDIDevice(name=name) for name in given.cdi_devices],
     )
 
 
-def allocate_response(containers: Iterable[ContainerEdits]) -> bytes:
+def allocate_response(containers: Iterable[Given]) -> bytes:
     """Return a serialised AllocateResponse: one answer per container request, in order."""
-    message = pb.AllocateResponse(container_responses=[container_response(edits) for edits in containers])
+    message = pb.AllocateResponse(container_responses=[container_response(given) for given in containers])
     return message.SerializeToString(deterministic=True)
 
 

@@ -16,6 +16,19 @@ class Advertised:
     numa_nodes: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What one container is given in answer to the kubelet.
+
+    Attributes:
+        edits: what the answer itself holds.
+        cdi_devices: full names of CDI devices, which the container runtime adds.
+    """
+
+    edits: ContainerEdits
+    cdi_devices: tuple[str, ...] = ()
+
+
 class Service(Protocol):
     """Answers the kubelet's questions about the devices of one resource.
 
@@ -26,7 +39,7 @@ class Service(Protocol):
     def prepares(self) -> bool:
         """Whether containers need `prepare` before they start."""
 
-    async def allocate(self, ids: Sequence[str]) -> ContainerEdits:
+    async def allocate(self, ids: Sequence[str]) -> Given:
         """Return what one container needs for the advertised `ids`."""
 
     def prefer(self, available: Sequence[str], must_include: Sequence[str], size: int) -> Sequence[str]:

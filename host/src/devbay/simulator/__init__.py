@@ -10,7 +10,9 @@ Comments cite the Kubernetes sources (release 1.36 unless they say otherwise) as
 is the number under which the tests hold it.
 
 What it covers: registration and the connections' life, device lists, capacity, the checkpoint, admission with the
-topology manager, allocation, restarts, the health in pods' statuses, the pod-resources API (v1 and v1alpha1), metrics.
+topology manager, allocation, restarts, the health in pods' statuses, the pod-resources API (v1 and v1alpha1), metrics;
+of the container runtime beside it, what it makes of devices and of CDI names (`devbay.simulator.cdi`, whose tests go by
+``CDI behaviour 1`` and on).
 Not: plugins found by a watched directory (behaviours 20 and 21) and Dynamic Resource Allocation; the CPU and memory
 managers, which behave as if their policies were none; options of the topology manager's policies.
 
@@ -23,6 +25,7 @@ managers, which behave as if their policies were none; options of the topology m
 from devbay.simulator.events import (
     Allocated,
     AllocationFailed,
+    CdiFileRefused,
     Conflict,
     ContainerFailed,
     ContainerStarted,
@@ -34,6 +37,7 @@ from devbay.simulator.events import (
     KubeletStopped,
     PodAdmitted,
     PodDeleted,
+    PodEvent,
     PodRejected,
     PodUpdated,
     PreferredAllocation,
@@ -45,6 +49,7 @@ from devbay.simulator.events import (
     StreamOpened,
     TopologyDecided,
 )
+from devbay.simulator.final import FinalContainer, FinalDevice, FinalIntelRdt, FinalMount, FinalNetDevice
 from devbay.simulator.health import AllocatedResourceStatus, ResourceHealth
 from devbay.simulator.kubelet import Kubelet
 from devbay.simulator.pods import Container, ContainerStatus, Pod, PodStatus
@@ -56,6 +61,7 @@ __all__ = [
     "AllocatedResourceStatus",
     "AllocationFailed",
     "Behaviour",
+    "CdiFileRefused",
     "Conflict",
     "Container",
     "ContainerFailed",
@@ -64,6 +70,11 @@ __all__ = [
     "DeviceStatus",
     "DevicesReceived",
     "Event",
+    "FinalContainer",
+    "FinalDevice",
+    "FinalIntelRdt",
+    "FinalMount",
+    "FinalNetDevice",
     "Finding",
     "Freed",
     "Kubelet",
@@ -72,6 +83,7 @@ __all__ = [
     "Pod",
     "PodAdmitted",
     "PodDeleted",
+    "PodEvent",
     "PodRejected",
     "PodStatus",
     "PodUpdated",

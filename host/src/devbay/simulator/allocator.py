@@ -136,13 +136,20 @@ class Allocator:
         at, ids, resource = self._process.now, tuple(sorted(flight.ids)), flight.resource
         if failure is None:
             event = Allocated(
-                at=at, resource=resource, pod=pod.name, container=container.name, ids=ids, seconds=seconds
+                at=at,
+                resource=resource,
+                pod=pod.name,
+                namespace=pod.namespace,
+                container=container.name,
+                ids=ids,
+                seconds=seconds,
             )
         else:
             event = AllocationFailed(
                 at=at,
                 resource=resource,
                 pod=pod.name,
+                namespace=pod.namespace,
                 container=container.name,
                 ids=ids,
                 seconds=seconds,
@@ -209,6 +216,7 @@ class Allocator:
                 at=self._process.now,
                 resource=resource,
                 pod=pod.name,
+                namespace=pod.namespace,
                 container=container.name,
                 ids=tuple(sorted(ids)),
                 seconds=self._process.now - began,
@@ -224,7 +232,13 @@ class Allocator:
         merged = answers.merge([record.answer for _, record in self._shuffled(records)])
         for message in merged.conflicts:
             self._process.journal.add(
-                Conflict(at=self._process.now, pod=pod.name, container=container.name, message=message)
+                Conflict(
+                    at=self._process.now,
+                    pod=pod.name,
+                    namespace=pod.namespace,
+                    container=container.name,
+                    message=message,
+                )
             )
         return merged.answer
 

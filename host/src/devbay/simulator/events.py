@@ -31,6 +31,24 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodEvent(Event):
+    """Something that happened to a pod.
+
+    Attributes:
+        pod: its name.
+        namespace: where it is.
+    """
+
+    pod: str
+    namespace: str = "default"
+
+    @property
+    def where(self) -> str:
+        """The pod as it is named in `Kubelet.pods`."""
+        return self.pod if self.namespace == "default" else f"{self.namespace}/{self.pod}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KubeletStarted(Event):
     """The kubelet deleted the sockets in its directory and now answers on a new kubelet.sock."""
 
@@ -134,27 +152,25 @@ class ResourceExpired(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allocated(Event):
+class Allocated(PodEvent):
     """Allocate was called and answered."""
 
     resource: str
-    pod: str
     container: str
     ids: tuple[str, ...]
     seconds: float
 
     def __str__(self) -> str:
         return (
-            f"{self.resource} Allocate({listed(self.ids)}) for {self.pod}/{self.container} took {_span(self.seconds)}"
+            f"{self.resource} Allocate({listed(self.ids)}) for {self.where}/{self.container} took {_span(self.seconds)}"
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AllocationFailed(Event):
+class AllocationFailed(PodEvent):
     """Allocate was called and failed, or answered nothing usable."""
 
     resource: str
-    pod: str
     container: str
     ids: tuple[str, ...]
     seconds: float
@@ -162,7 +178,7 @@ class AllocationFailed(Event):
 
     def __str__(self) -> str:
         return (
-            f"{self.resource} Allocate({listed(self.ids)}) for {self.pod}/{self.container} "
+            f"{self.resource} Allocate({listed(self.ids)}) for {self.where}/{self.container} "
             f"failed after {_span(self.seconds)}: {self.reason}"
         )
 
@@ -185,11 +201,10 @@ class PreferredAllocation(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreStart(Event):
+class PreStart(PodEvent):
     """PreStartContainer was called; `reason` is empty where it succeeded."""
 
     resource: str
-    pod: str
     container: str
     ids: tuple[str, ...]
     seconds: float
@@ -197,17 +212,16 @@ class PreStart(Event):
 
     def __str__(self) -> str:
         told = f"failed: {self.reason}" if self.reason else f"took {_span(self.seconds)}"
-        return f"{self.resource} PreStartContainer({listed(self.ids)}) for {self.pod}/{self.container} {told}"
+        return f"{self.resource} PreStartContainer({listed(self.ids)}) for {self.where}/{self.container} {told}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TopologyDecided(Event):
+class TopologyDecided(PodEvent):
     """The topology manager chose NUMA nodes for a container, or for the whole pod where `container` is empty.
 
     `numa_nodes` is None where any will do. Where it is not `admitted`, the pod is rejected next.
     """
 
-    pod: str
     container: str
     numa_nodes: tuple[int, ...] | None
     preferred: bool
@@ -216,75 +230,82 @@ class TopologyDecided(Event):
     def __str__(self) -> str:
         where = "any NUMA node" if self.numa_nodes is None else f"NUMA nodes {', '.join(map(str, self.numa_nodes))}"
         verdict = "preferred" if self.preferred else "not preferred" if self.admitted else "not aligned, refused"
-        return f"topology of {self.pod}{'/' * bool(self.container)}{self.container}: {where}, {verdict}"
+        return f"topology of {self.where}{'/' * bool(self.container)}{self.container}: {where}, {verdict}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodAdmitted(Event):
+class PodAdmitted(PodEvent):
     """A pod passed admission; its containers are started next."""
 
-    pod: str
-
     def __str__(self) -> str:
-        return f"pod {self.pod} admitted"
+        return f"pod {self.where} admitted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodRejected(Event):
+class PodRejected(PodEvent):
     """A pod failed admission for good."""
 
-    pod: str
     reason: str
     message: str
 
     def __str__(self) -> str:
-        return f"pod {self.pod} rejected, {self.reason}: {self.message}"
+        return f"pod {self.where} rejected, {self.reason}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodDeleted(Event):
+class PodDeleted(PodEvent):
     """A pod is gone. The plugin is not told, and its devices are freed only when next looked at."""
 
-    pod: str
-
     def __str__(self) -> str:
-        return f"pod {self.pod} deleted"
+        return f"pod {self.where} deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodUpdated(Event):
+class PodUpdated(PodEvent):
     """A pod's status was made anew at once, because the health of devices that it holds was told anew."""
 
-    pod: str
     resource: str
     ids: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"pod {self.pod} updated for {self.resource} {listed(self.ids)}"
+        return f"pod {self.where} updated for {self.resource} {listed(self.ids)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerStarted(Event):
+class ContainerStarted(PodEvent):
     """A container was created and started."""
 
-    pod: str
     container: str
 
     def __str__(self) -> str:
-        return f"container {self.pod}/{self.container} started"
+        return f"container {self.where}/{self.container} started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerFailed(Event):
+class CdiFileRefused(PodEvent):
+    """A container's CDI devices did not resolve, and the runtime had refused a file: it may be the one that has them.
+
+    A runtime only logs this. `path` is the file, or a directory.
+    """
+
+    container: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"container {self.where}/{self.container} lacks CDI devices, and refused is {self.path}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerFailed(PodEvent):
     """A container could not be created; the kubelet will try again."""
 
-    pod: str
     container: str
     reason: str
     message: str
 
     def __str__(self) -> str:
-        return f"container {self.pod}/{self.container} not created, {self.reason}: {self.message}"
+        return f"container {self.where}/{self.container} not created, {self.reason}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,15 +320,14 @@ class Freed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict(Event):
+class Conflict(PodEvent):
     """Two plugins gave one container different values for one thing: the first won, as in the kubelet's log."""
 
-    pod: str
     container: str
     message: str
 
     def __str__(self) -> str:
-        return f"conflict in {self.pod}/{self.container}: {self.message}"
+        return f"conflict in {self.where}/{self.container}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from devbay.simulator.podrun import PodRun
 from devbay.simulator.pods import Pod, PodStatus
 from devbay.simulator.process import Process
 from devbay.simulator.running import Running
+from devbay.simulator.runtime import Runtime
 from devbay.simulator.status import DeviceStatus, ResourceStatus
 from devbay.simulator.topology import Policy, Scope, Topology
 from devbay.simulator.versions import Behaviour, Timing
@@ -38,6 +39,8 @@ class Kubelet:
     every time, in seconds; the grace period and the events' times follow it. `behaviour` and `timing` replace what
     `version` implies and how long the kubelet waits. With `pod_resources_socket` the pod-resources API is served there.
     `topology_policy`, `topology_scope` and `numa_nodes` say how devices are aligned, and on which NUMA nodes.
+    `cdi_dirs` is where the container runtime beside it looks for CDI files, a later one having the higher priority; by
+    default nowhere, so that no CDI device resolves. Without `cdi_enabled` that runtime does not support CDI.
     """
 
     def __init__(  # noqa: PLR0913 - one page of choices, all named and with defaults
@@ -54,6 +57,8 @@ class Kubelet:
         topology_policy: Policy = "none",
         topology_scope: Scope = "container",
         numa_nodes: Iterable[int] = (0, 1),
+        cdi_dirs: Iterable[Path] = (),
+        cdi_enabled: bool = True,
     ) -> None:
         self.directory = Path(directory)
         self.node_name = node_name
@@ -67,6 +72,7 @@ class Kubelet:
             rng=random.Random(seed),  # noqa: S311 - reproducible on purpose, and no secret
             metrics=Metrics(),
             topology=Topology(topology_policy, topology_scope, tuple(numa_nodes)),
+            runtime=Runtime(cdi_dirs=tuple(map(Path, cdi_dirs)), cdi_enabled=cdi_enabled),
             pod_resources_socket=pod_resources_socket,
         )
         self._node = NodeStatus()

@@ -1,10 +1,12 @@
 """Pods as people write them for Kubernetes, read into the simulator's own. Pure: text in, values out.
 
-Only what a device manager looks at is read; the rest of a manifest (images, volumes, probes) is passed over.
+Only what a device manager looks at is read; the rest of a manifest (images, volumes, probes) is passed over. What a
+reader would miss in the container's environment is told.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -21,9 +23,23 @@ _QUANTITY = re.compile(r"(\d+)(|k|Ki|M|Mi|G|Gi)")
 _FACTORS = {"": 1, "k": 1000, "Ki": 1024, "M": 1000**2, "Mi": 1024**2, "G": 1000**3, "Gi": 1024**3}
 
 
-class _Variable(msgspec.Struct):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a manifest says.
+
+    Attributes:
+        pods: its pods, in order.
+        unread: a sentence for each thing in it that a cluster would give its containers and a simulator cannot.
+    """
+
+    pods: tuple[Pod, ...]
+    unread: tuple[str, ...] = ()
+
+
+class _Variable(msgspec.Struct, rename="camel"):
     name: str
     value: str = ""
+    value_from: dict[str, Any] | None = None
 
 
 class _Resources(msgspec.Struct):
@@ -34,6 +50,7 @@ class _Resources(msgspec.Struct):
 class _Container(msgspec.Struct, rename="camel"):
     name: str
     env: list[_Variable] = []
+    env_from: list[dict[str, Any]] = []
     resources: _Resources = msgspec.field(default_factory=_Resources)
     restart_policy: str = ""
 
@@ -48,24 +65,28 @@ class _Spec(msgspec.Struct, rename="camel"):
     init_containers: list[_Container] = []
 
 
-class _Manifest(msgspec.Struct):
+class _Document(msgspec.Struct):
     metadata: _Metadata
     spec: _Spec
 
 
-def read(text: str, source: str) -> list[Pod]:
-    """Return the pods of a manifest, JSON or YAML, one document or more. `source` names it in errors.
+def read(text: str, source: str) -> Manifest:
+    """Return what a manifest says, JSON or YAML, one document or more. `source` names it in what is told of it.
 
     Raises:
         ConfigError: it is no manifest of pods, or a cluster would refuse it for its devices.
     """
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        found = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
         raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}") from error
-    if not documents:
+    if not found:
         raise ConfigError(f"{source} holds no pod")
-    return [_read_one(document, source) for document in documents]
+    documents = [_document(each, source) for each in found]
+    return Manifest(
+        pods=tuple(_pod(document, source) for document in documents),
+        unread=tuple(f"{source}: {told}" for document in documents for told in _unread(document)),
+    )
 
 
 def quantity(value: float | str, what: str) -> int:
@@ -97,14 +118,19 @@ def check(pod: Pod) -> Pod:
     return pod
 
 
-def _read_one(document: object, source: str) -> Pod:
-    kind = cast("Mapping[str, Any]", document).get("kind") if isinstance(document, Mapping) else None
+def _document(found: object, source: str) -> _Document:
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{source}: expected a manifest with kind: Pod, found {found!r:.60}")
+    kind = cast("Mapping[str, Any]", found).get("kind", "none")
     if kind != "Pod":
-        raise ConfigError(f"{source}: expected a manifest with kind: Pod, found {kind or type(document).__name__}")
+        raise ConfigError(f"{source}: expected a manifest with kind: Pod, found kind: {kind}")
     try:
-        manifest = msgspec.convert(document, _Manifest)
+        return msgspec.convert(found, _Document)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{source}: {error}") from error
+
+
+def _pod(manifest: _Document, source: str) -> Pod:
     try:
         return check(
             Pod(
@@ -116,6 +142,18 @@ def _read_one(document: object, source: str) -> Pod:
         )
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
+
+
+def _unread(manifest: _Document) -> Iterator[str]:
+    """Yield what is said of variables whose values only a cluster has: an empty one would be a wrong one."""
+    for container in manifest.spec.init_containers + manifest.spec.containers:
+        where = f"pod {manifest.metadata.name}, container {container.name}"
+        for variable in container.env:
+            if variable.value_from is not None:
+                source = next(iter(variable.value_from), "nothing")
+                yield f"{where}: {variable.name} is left out, for its value is from {source}; write a value to set it"
+        if container.env_from:
+            yield f"{where}: envFrom is left out; write the variables that matter into env"
 
 
 def _container(written: _Container) -> Container:
@@ -130,7 +168,7 @@ def _container(written: _Container) -> Container:
     return Container(
         name=written.name,
         limits=limits,
-        env={variable.name: variable.value for variable in written.env},
+        env={variable.name: variable.value for variable in written.env if variable.value_from is None},
         restartable=written.restart_policy == "Always",
     )
 

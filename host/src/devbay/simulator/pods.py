@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from devbay.model import DeviceNode, Mount
+from devbay.model import DeviceNode, Hook, Mount
+from devbay.simulator.final import FinalContainer
 from devbay.simulator.health import AllocatedResourceStatus
 
 Phase: TypeAlias = Literal["Pending", "Running", "Failed", "Succeeded"]
@@ -22,7 +23,7 @@ class Container:
     Attributes:
         name: unique in its pod.
         limits: how many devices of which resource.
-        env: the pod's own environment variables; they win over a plugin's.
+        env: the pod's own environment variables; they win over a plugin's, and a CDI device's over them.
         restartable: for an init container, whether it stays beside the others (a sidecar) instead of ending first.
     """
 
@@ -67,11 +68,12 @@ class ContainerStatus:
         message: the same as a sentence.
         restart_count: how often it was started anew.
         devices: the device ids it holds, by resource, sorted.
-        env: its environment as a runtime ends up with it: the plugins', then the pod's own over it.
-        device_nodes: device nodes, as the plugins gave them.
-        mounts: mounts, as the plugins gave them.
+        env: its environment as a runtime ends up with it: the plugins', the pod's own over it, CDI's over both.
+        device_nodes: device nodes, the plugins' and CDI's, in the words in which plugins give them.
+        mounts: mounts, as `device_nodes`.
         annotations: the plugins' annotations; those that the kubelet itself sets have the kubelet's value.
-        cdi_names: fully qualified CDI device names.
+        cdi_names: CDI device names, as the plugins gave them beside their annotations.
+        final: everything it ended up with, in a runtime's words; empty until it was created.
         allocated_resources_status: the health of its devices as of the pod's last sync; of app containers only.
     """
 
@@ -86,7 +88,13 @@ class ContainerStatus:
     mounts: tuple[Mount, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: _NOTHING, hash=False)
     cdi_names: tuple[str, ...] = ()
+    final: FinalContainer = field(default_factory=FinalContainer)
     allocated_resources_status: tuple[AllocatedResourceStatus, ...] = ()
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """The programs that its runtime runs at points of its life; only CDI brings them."""
+        return self.final.hooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

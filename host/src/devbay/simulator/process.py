@@ -6,6 +6,7 @@ from pathlib import Path
 
 from devbay.simulator.journal import Journal
 from devbay.simulator.metrics import Metrics
+from devbay.simulator.runtime import Runtime
 from devbay.simulator.topology import Topology
 from devbay.simulator.versions import Behaviour, Timing
 
@@ -22,6 +23,7 @@ class Process:
         rng: its randomness.
         metrics: its counters.
         topology: how its topology manager is configured.
+        runtime: the container runtime beside it.
         pod_resources_socket: where it serves the pod-resources API, or None for not at all.
     """
 
@@ -32,6 +34,7 @@ class Process:
     rng: random.Random
     metrics: Metrics
     topology: Topology
+    runtime: Runtime
     pod_resources_socket: Path | None = None
 
     @property

@@ -6,21 +6,25 @@ Built from what every user of a `Kubelet` sees, and made to travel: the control 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from devbay.model import Hook
 from devbay.simulator import admission
 from devbay.simulator.events import (
     AllocationFailed,
+    CdiFileRefused,
     Conflict,
     ContainerFailed,
     Event,
     PodDeleted,
+    PodEvent,
     PodRejected,
     PreStart,
 )
+from devbay.simulator.final import FinalDevice, FinalIntelRdt, FinalMount
 from devbay.simulator.kubelet import Kubelet
-from devbay.simulator.pods import PodStatus
+from devbay.simulator.pods import ContainerStatus, PodStatus
 from devbay.simulator.status import DeviceStatus, ResourceStatus
 
-_WARNINGS = (PodRejected, ContainerFailed, AllocationFailed, Conflict)
+_WARNINGS = (PodRejected, ContainerFailed, AllocationFailed, CdiFileRefused, Conflict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +121,63 @@ def pod(kubelet: Kubelet, status: PodStatus) -> PodReport:
     )
 
 
+def delivered(status: ContainerStatus) -> dict[str, list[str]]:
+    """Return what a container ended up with beside its environment, in lines, by title.
+
+    Devices and mounts are always among the titles, the rest only where there is something.
+    """
+    final = status.final
+    shown = {
+        "Devices": [_device(device) for device in final.devices],
+        "Mounts": [_mount(mount) for mount in final.mounts],
+    }
+    more = {
+        "Hooks": [_hook(hook) for hook in final.hooks],
+        "Additional Groups": [str(gid) for gid in final.additional_gids],
+        "Net Devices": [f"{device.name} from {device.host_interface}" for device in final.net_devices],
+        "Intel RDT": [] if final.intel_rdt is None else [_share(final.intel_rdt)],
+        "CDI": list(final.cdi_devices),
+    }
+    return shown | {title: lines for title, lines in more.items() if lines}
+
+
+def _device(device: FinalDevice) -> str:
+    told = [f"{device.type} {device.major}:{device.minor}"] if device.type else []
+    told.append(device.permissions or "no access")
+    told += [] if device.file_mode is None else [f"mode {device.file_mode:04o}"]
+    told += [f"{what} {value}" for what, value in (("uid", device.uid), ("gid", device.gid)) if value is not None]
+    return f"{device.path} from {device.host_path} ({', '.join(told)})"
+
+
+def _mount(mount: FinalMount) -> str:
+    told = ["ro" if "ro" in mount.options else "rw"]
+    told += [option for option in mount.options if option not in ("ro", "rw", "bind", "rbind", "rprivate")]
+    told += [mount.type] if mount.type not in ("", "bind") else []
+    return f"{mount.container_path} from {mount.host_path} ({', '.join(told)})"
+
+
+def _hook(hook: Hook) -> str:
+    told = [hook.hook_name, hook.path, *([f"args {list(hook.args)}"] if hook.args else [])]
+    told += [f"env {list(hook.env)}"] if hook.env else []
+    return ", ".join(told + ([] if hook.timeout is None else [f"timeout {hook.timeout} s"]))
+
+
+def _share(share: FinalIntelRdt) -> str:
+    told = {
+        "closID": share.clos_id,
+        "l3CacheSchema": share.l3_cache_schema,
+        "memBwSchema": share.mem_bw_schema,
+        "schemata": "; ".join(share.schemata),
+        "enableMonitoring": "true" if share.enable_monitoring else "",
+    }
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "the default"
+
+
 def _of(kubelet: Kubelet, status: PodStatus) -> list[Event]:
     """Return the events of a pod, and none of an earlier pod of the same name."""
     events: list[Event] = []
     for event in kubelet.events:
-        if getattr(event, "pod", None) != status.name:
+        if not isinstance(event, PodEvent) or (event.namespace, event.pod) != (status.pod.namespace, status.name):
             continue
         events.append(event)
         if isinstance(event, PodDeleted):

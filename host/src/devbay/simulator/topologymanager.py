@@ -98,6 +98,7 @@ class TopologyManager:
             TopologyDecided(
                 at=self._process.now,
                 pod=pod.name,
+                namespace=pod.namespace,
                 container=container.name if container else "",
                 numa_nodes=None if best.nodes is None else tuple(sorted(best.nodes)),
                 preferred=best.preferred,

@@ -5,16 +5,18 @@ workers belong to one process.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
-from devbay.simulator import admission, answers, health
+from devbay.simulator import admission, answers, health, runtime
 from devbay.simulator.allocation import AllocationFailure
 from devbay.simulator.allocator import Allocator
 from devbay.simulator.capacity import NodeStatus
 from devbay.simulator.devicemanager import DeviceManager
 from devbay.simulator.endpoints import RpcError
 from devbay.simulator.events import (
+    CdiFileRefused,
     ContainerFailed,
     ContainerStarted,
     PodAdmitted,
@@ -25,6 +27,7 @@ from devbay.simulator.events import (
 from devbay.simulator.podrun import PodRun
 from devbay.simulator.pods import Container, ContainerStatus, Pod
 from devbay.simulator.process import Process
+from devbay.simulator.runtime import CreationFailed
 from devbay.simulator.tasks import Tasks
 from devbay.simulator.topologymanager import TopologyManager
 
@@ -83,7 +86,7 @@ class Workers:
         async with self._admission:
             run.deleted = True
         self._allocator.forget(run.pod)
-        self._process.journal.add(PodDeleted(at=self._process.now, pod=run.pod.name))
+        self._process.journal.add(PodDeleted(at=self._process.now, pod=run.pod.name, namespace=run.pod.namespace))
 
     async def restart(self, run: PodRun, container: Container) -> None:
         """Restart a container: no new Allocate, the stored answer, PreStartContainer again (DM/manager.go:958)."""
@@ -104,12 +107,16 @@ class Workers:
             self._process.metrics.rejected(run.failed.reason)
             self._process.journal.add(
                 PodRejected(
-                    at=self._process.now, pod=run.pod.name, reason=run.failed.reason, message=run.failed.message
+                    at=self._process.now,
+                    pod=run.pod.name,
+                    namespace=run.pod.namespace,
+                    reason=run.failed.reason,
+                    message=run.failed.message,
                 )
             )
             return
         if not was_running:
-            self._process.journal.add(PodAdmitted(at=self._process.now, pod=run.pod.name))
+            self._process.journal.add(PodAdmitted(at=self._process.now, pod=run.pod.name, namespace=run.pod.namespace))
         self._refresh(run)
 
     def _shortage(self, run: PodRun) -> admission.Rejection | None:
@@ -132,7 +139,13 @@ class Workers:
             if run.active and run.pod.uid in pods:
                 self._refresh(run)
                 self._process.journal.add(
-                    PodUpdated(at=self._process.now, pod=run.pod.name, resource=resource, ids=tuple(pods[run.pod.uid]))
+                    PodUpdated(
+                        at=self._process.now,
+                        pod=run.pod.name,
+                        namespace=run.pod.namespace,
+                        resource=resource,
+                        ids=tuple(pods[run.pod.uid]),
+                    )
                 )
 
     def _refresh(self, run: PodRun) -> None:
@@ -160,22 +173,17 @@ class Workers:
                 return
 
     async def _start(self, run: PodRun, container: Container) -> None:
-        """Create and start one container; a failure is a status, not a rejection (kuberuntime_container.go:259)."""
+        """Create and start one container; a failure is a status, not a rejection (kuberuntime_container.go:259-280)."""
         status = run.statuses[container.name]
         try:
             given = await self._allocator.start(run.pod, container, active=run.active)
+            final = self._process.runtime.create(given, answers.final_env(given.env, container.env))
         except (AllocationFailure, RpcError) as error:
-            reason, message = "CreateContainerConfigError", str(error)
-            run.statuses[container.name] = replace(status, reason=reason, message=message)
-            self._process.journal.add(
-                ContainerFailed(
-                    at=self._process.now,
-                    pod=run.pod.name,
-                    container=container.name,
-                    reason=reason,
-                    message=message,
-                )
-            )
+            self._fail(run, container, "CreateContainerConfigError", str(error))
+            return
+        except CreationFailed as error:
+            self._tell_refused(run, container, error.refused)
+            self._fail(run, container, "CreateContainerError", str(error))
             return
         ends = container in run.pod.init_containers and not container.restartable
         run.statuses[container.name] = ContainerStatus(
@@ -184,14 +192,46 @@ class Workers:
             reason="Completed" if ends else "",
             restart_count=status.restart_count,
             devices=self._held(run.pod, container),
-            env=answers.final_env(given.env, container.env),
-            device_nodes=given.device_nodes,
-            mounts=given.mounts,
+            env=final.env,
+            device_nodes=runtime.device_nodes(final),
+            mounts=runtime.mounts(final),
             annotations=answers.final_annotations(given.annotations, status.restart_count),
             cdi_names=given.cdi_names,
+            final=final,
         )
         self._refresh(run)
-        self._process.journal.add(ContainerStarted(at=self._process.now, pod=run.pod.name, container=container.name))
+        self._process.journal.add(
+            ContainerStarted(
+                at=self._process.now, pod=run.pod.name, namespace=run.pod.namespace, container=container.name
+            )
+        )
+
+    def _fail(self, run: PodRun, container: Container, reason: str, message: str) -> None:
+        """Let a container wait; its pod is tried again later."""
+        run.statuses[container.name] = replace(run.statuses[container.name], reason=reason, message=message)
+        self._process.journal.add(
+            ContainerFailed(
+                at=self._process.now,
+                pod=run.pod.name,
+                namespace=run.pod.namespace,
+                container=container.name,
+                reason=reason,
+                message=message,
+            )
+        )
+
+    def _tell_refused(self, run: PodRun, container: Container, refused: Iterable[tuple[Path, str]]) -> None:
+        for path, reason in refused:
+            self._process.journal.add(
+                CdiFileRefused(
+                    at=self._process.now,
+                    pod=run.pod.name,
+                    namespace=run.pod.namespace,
+                    container=container.name,
+                    path=str(path),
+                    reason=reason,
+                )
+            )
 
     def _held(self, pod: Pod, container: Container) -> dict[str, tuple[str, ...]]:
         records = self._manager.records.of_container(pod.uid, container.name)

@@ -11,8 +11,9 @@ from types import FunctionType
 from typing import Any
 
 from devbay.hookspecs import ENTRY_POINT_GROUP
-from devbay.host import Host, Plan
+from devbay.host import Host
 from devbay.model import Node
+from devbay.plan import Plan
 from devbay.plugins import Installed
 from devbay.selection import Choice
 from devbay.sources import Sources

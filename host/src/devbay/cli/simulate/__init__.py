@@ -48,7 +48,7 @@ class _Simulate(click.Group):
 
 @click.group(cls=_Simulate, short_help="Be a kubelet for device plugins, without a cluster.")
 def simulate() -> None:
-    r"""Be a kubelet for device plugins, without a cluster.
+    """Be a kubelet for device plugins, without a cluster.
 
     On a Kubernetes node, the kubelet is the agent that starts containers. A device plugin (such as "devbay run") tells
     it through a socket in DIRECTORY which devices the node has; the kubelet counts them, hands them to containers, and
@@ -66,7 +66,7 @@ def simulate() -> None:
                         devbay simulate pod describe p
 
     End it with Ctrl-C; the sockets it made are removed.
-    """
+    """  # noqa: D301 - click's mark for a paragraph that stays as it is
 
 
 for command in (pod, node, restart, foreground):

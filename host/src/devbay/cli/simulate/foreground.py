@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from devbay.cli import Exit
+from devbay.cli.simulate import choices
 from devbay.errors import ConfigError
 from devbay.simulator import Event, Finding, Kubelet, remote
 from devbay.simulator import sockets as kubelet_sockets
@@ -52,23 +53,37 @@ _STATUS_PERIOD = 10.0
     show_default=True,
     help="For a scenario: how many seconds each step may take.",
 )
-def foreground(directory: Path, version: str, seed: int, scenario: str | None, **options: Any) -> Exit:
+@choices.node_options
+def foreground(  # noqa: PLR0913 - one page of options, all named
+    directory: Path,
+    *,
+    version: str,
+    seed: int,
+    scenario: str | None,
+    tree: Path | None,
+    resource: str,
+    limit: float,
+    **node: Any,
+) -> Exit:
     """Run a simulated kubelet until it is asked to stop. The help is that of the group, which stands before this."""
     Behaviour.of(version)  # says what is wrong with it before anything is touched
     _refuse(directory)
-    kubelet = Kubelet(directory.absolute(), version=version, seed=seed)
-    return asyncio.run(_serve(kubelet, _day(kubelet, **options) if scenario else None))
+    kubelet = Kubelet(directory.absolute(), version=version, seed=seed, **choices.arguments(**node))
+    return asyncio.run(_serve(kubelet, _day(kubelet, tree, resource, limit) if scenario else None))
 
 
 def _refuse(directory: Path) -> None:
     """Refuse a directory where deleting all sockets would hurt somebody."""
+    if remote.lives(directory.absolute()):
+        raise ConfigError(
+            f"a simulated kubelet runs on {directory} already; talk to it with devbay simulate node, pod and restart, "
+            "or name another directory"
+        )
     if kubelet_sockets.answers(directory / kubelet_sockets.NAME):
         raise ConfigError(
             f"a kubelet answers on {directory / kubelet_sockets.NAME}; name another directory: "
             "devbay simulate DIRECTORY"
         )
-    if remote.lives(directory.absolute()):
-        raise ConfigError(f"a simulated kubelet runs on {directory} already; name another directory")
     if not directory.is_dir():
         return
     entries = [entry for entry in directory.iterdir() if not entry.name.startswith(".")]
@@ -94,12 +109,12 @@ def _day(kubelet: Kubelet, tree: Path | None, resource: str, limit: float) -> Da
 
 async def _serve(kubelet: Kubelet, day: Day | None) -> Exit:
     """Run the kubelet until it is told to stop, or until the day is over."""
-    began = kubelet.clock()
-    kubelet.subscribe(lambda event: _print(event, began))
-    kubelet.subscribe(_counts(kubelet))
     with _asked_to_stop() as stop:
+        tell = _teller(stop)
+        kubelet.subscribe(_lines(kubelet.clock(), tell))
+        kubelet.subscribe(_counts(kubelet, tell))
         async with kubelet, Control(kubelet):
-            click.echo(f"waiting for device plugins in {kubelet.directory}; end with Ctrl-C")
+            tell(f"waiting for device plugins in {kubelet.directory}; end with Ctrl-C")
             waiting = asyncio.create_task(stop.wait(), name="stop")
             working = asyncio.create_task(_node_status(kubelet) if day is None else _play(day), name="work")
             await asyncio.wait([waiting, working], return_when=asyncio.FIRST_COMPLETED)
@@ -142,7 +157,19 @@ def _asked_to_stop() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def _counts(kubelet: Kubelet) -> Callable[[Event], None]:
+def _teller(stop: asyncio.Event) -> Callable[..., None]:
+    """Return what prints a line; where nobody reads any more, as after ``| head``, it asks to stop instead."""
+
+    def tell(line: str, **style: Any) -> None:
+        try:
+            click.secho(line, **style)
+        except BrokenPipeError:
+            stop.set()
+
+    return tell
+
+
+def _counts(kubelet: Kubelet, tell: Callable[..., None]) -> Callable[[Event], None]:
     """Return a listener that prints the node's capacity whenever it has changed."""
     last: dict[str, tuple[int, int]] = {}
 
@@ -152,14 +179,18 @@ def _counts(kubelet: Kubelet) -> Callable[[Event], None]:
             now = (count, allocatable.get(resource, 0))
             if last.get(resource) != now:
                 last[resource] = now
-                click.echo(f"          node: {resource} capacity {now[0]}, allocatable {now[1]}")
+                tell(f"          node: {resource} capacity {now[0]}, allocatable {now[1]}")
 
     return listen
 
 
-def _print(event: Event, began: float) -> None:
-    line = f"{event.at - began:8.3f}  {event}"
-    click.secho(line, fg="red" if isinstance(event, Finding) else None)
+def _lines(began: float, tell: Callable[..., None]) -> Callable[[Event], None]:
+    """Return a listener that prints each event with its time."""
+
+    def listen(event: Event) -> None:
+        tell(f"{event.at - began:8.3f}  {event}", fg="red" if isinstance(event, Finding) else None)
+
+    return listen
 
 
 def _span(seconds: float) -> str:

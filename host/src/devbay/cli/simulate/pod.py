@@ -1,16 +1,16 @@
 """``devbay simulate pod``: pods on the node of a running simulator."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
 
 import click
 
 from devbay.cli import Exit
-from devbay.cli.simulate import text, where
+from devbay.cli.simulate import podtext, text, where
 from devbay.errors import ConfigError
-from devbay.simulator import Container, ContainerStatus, Pod, PodStatus, manifest, questions
+from devbay.simulator import Container, Pod, PodStatus, manifest, questions, remote
 from devbay.simulator.reports import PodReport
 
 
@@ -55,27 +55,36 @@ def create(  # noqa: PLR0913 - one page of options, all named
     directory: Path | None,
     output: str,
 ) -> Exit:
-    r"""Create a pod NAME, or those of a Kubernetes manifest; waits until its containers were tried to start.
+    """Create a pod NAME, or those of a Kubernetes manifest; waits until its containers were tried to start.
 
     \b
     devbay simulate pod create p --limit example.com/widget=2
     devbay simulate pod create -f pod.yaml
 
     Exits with 1 if a pod is refused, or a container cannot be started.
-    """
+    """  # noqa: D301 - click's mark for a paragraph that stays as it is
     if (name is None) == (file is None):
         raise click.UsageError("give the pod's NAME, or its manifest with --file")
     if file is not None and (limits or env or inits):
         raise click.UsageError("--limit, --env and --init are for a pod without a manifest")
+    pods: Sequence[Pod]
     if name is not None:
         main = Container(name=container, limits=_limits(limits), env=dict(_pair(item, "--env") for item in env))
         first = [Container(name=f"init-{n}", limits=_limits(item.split(","))) for n, item in enumerate(inits, 1)]
         pods = [manifest.check(Pod(name=name, namespace=namespace, containers=(main,), init_containers=tuple(first)))]
     else:
-        pods = manifest.read(_text(file or Path("-")), str(file))
-    created = [where.ask(directory, questions.CreatePod(each), PodReport) for each in pods]
-    _show(created, output)
-    return Exit.OK if all(_runs(report.status) for report in created) else Exit.FAILED
+        pods = _pods(file or Path("-"))
+    created, refused = [], False
+    for each in pods:
+        try:
+            created.append(where.ask(directory, questions.CreatePod(each), PodReport))
+            _warn(created[-1].status)
+        except remote.Refused as error:  # the other pods of a manifest are created all the same
+            click.echo(f"devbay: {error}", err=True)
+            refused = True
+    if created or not refused:
+        _show(created, output)
+    return Exit.FAILED if refused or not all(_runs(report.status) for report in created) else Exit.OK
 
 
 @pod.command()
@@ -83,11 +92,19 @@ def create(  # noqa: PLR0913 - one page of options, all named
 @where.namespace_option
 @where.directory_option
 def delete(names: Sequence[str], namespace: str, directory: Path | None) -> Exit:
-    """Delete pods. Plugins are not told; the devices are freed when the kubelet next allocates."""
+    """Delete pods. Plugins are not told; the devices are freed when the kubelet next allocates.
+
+    Exits with 1 if one is not there; the others are deleted.
+    """
+    done = Exit.OK
     for name in names:
-        where.ask(directory, questions.DeletePod(name, namespace), NoneType)
-        click.echo(f"pod {name} deleted")
-    return Exit.OK
+        try:
+            where.ask(directory, questions.DeletePod(name, namespace), NoneType)
+            click.echo(f"pod {name} deleted")
+        except remote.Refused as error:
+            click.echo(f"devbay: {error}", err=True)
+            done = Exit.FAILED
+    return done
 
 
 @pod.command("restart")
@@ -123,7 +140,7 @@ def describe(name: str, namespace: str, directory: Path | None, output: str) -> 
     if output == "json":
         text.show_json(report)
     else:
-        click.echo("\n".join(_describe(report)))
+        click.echo("\n".join(podtext.description(report)))
     return Exit.OK
 
 
@@ -139,69 +156,39 @@ def _limits(items: Sequence[str]) -> dict[str, int]:
     return {resource: manifest.quantity(count, resource) for resource, count in pairs}
 
 
-def _text(file: Path) -> str:
+def _pods(file: Path) -> Sequence[Pod]:
+    """Return the pods of a manifest; what in it is not read is said."""
+    source = "standard input" if str(file) == "-" else str(file)
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        written = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from error
+        raise ConfigError(f"{source} cannot be read: {error}") from error
+    read = manifest.read(written, source)
+    for told in read.unread:
+        click.echo(f"devbay: {told}", err=True)
+    return read.pods
+
+
+def _warn(status: PodStatus) -> None:
+    """Say which resources a pod asked for that nobody offers: a kubelet starts its containers without a word."""
+    if status.phase == "Failed":
+        return
+    for container in status.pod.all_containers:
+        for resource in sorted(container.limits.keys() - status.container(container.name).devices):
+            if container.limits[resource] and status.container(container.name).state != "Waiting":
+                click.echo(
+                    f"devbay: container {container.name} of pod {status.name} runs without {resource}, which no plugin "
+                    "has registered; a cluster's scheduler would not have put it on this node",
+                    err=True,
+                )
 
 
 def _runs(status: PodStatus) -> bool:
     return status.phase == "Running" and all(container.state == "Running" for container in status.containers)
 
 
-def _why(status: PodStatus) -> str:
-    for container in status.init_containers + status.containers:
-        if container.state == "Waiting" and container.reason:
-            return f"{container.reason}: {container.message}"
-    return f"{status.reason}: {status.message}" if status.reason else "-"
-
-
 def _show(reports: Sequence[PodReport], output: str) -> None:
     if output == "json":
         text.show_json(reports)
-        return
-    rows = []
-    for status in (report.status for report in reports):
-        ready = sum(container.state == "Running" for container in status.containers)
-        rows.append(
-            (status.pod.namespace, status.name, f"{ready}/{len(status.containers)}", status.phase, _why(status))
-        )
-    click.echo("\n".join(text.columns([("Namespace", "Name", "Ready", "Status", "Why"), *rows], indent="")))
-
-
-def _describe(report: PodReport) -> Iterator[str]:
-    status = report.status
-    top = {"Name": status.name, "Namespace": status.pod.namespace, "UID": status.pod.uid, "Node": report.node}
-    why = {"Reason": status.reason, "Message": status.message} if status.reason else {}
-    yield from text.fields({**top, "Status": status.phase, **why})
-    for title, containers in (("Init Containers", status.init_containers), ("Containers", status.containers)):
-        if containers:
-            yield f"{title}:"
-        for container in containers:
-            yield from _container(container)
-    yield "Events:"
-    rows = [(event.type, event.reason, f"{event.seconds_ago:.0f}s", event.message) for event in report.events]
-    yield from text.columns([("Type", "Reason", "Age", "Message"), *rows])
-
-
-def _container(status: ContainerStatus) -> Iterator[str]:
-    yield f"  {status.name}:"
-    why = {"Reason": status.reason, "Message": status.message} if status.reason else {}
-    yield from text.fields({"State": status.state, **why, "Restart Count": status.restart_count}, "    ")
-    held = [f"      {resource}: {', '.join(ids)}" for resource, ids in status.devices.items()]
-    yield from text.block("    Allocated", held)
-    yield from text.block("    Environment", (f"      {name}={value}" for name, value in sorted(status.env.items())))
-    nodes = (
-        f"      {node.path} from {node.host_path or node.path} ({node.permissions})" for node in status.device_nodes
-    )
-    yield from text.block("    Devices", nodes)
-    mounts = (
-        f"      {mount.container_path} from {mount.host_path} ({'ro' if mount.read_only else 'rw'})"
-        for mount in status.mounts
-    )
-    yield from text.block("    Mounts", mounts)
-    if status.annotations:
-        yield from text.block("    Annotations", (f"      {key}={value}" for key, value in status.annotations.items()))
-    if status.cdi_names:
-        yield from text.block("    CDI", (f"      {name}" for name in status.cdi_names))
+    else:
+        click.echo("\n".join(podtext.rows(reports)))

@@ -27,7 +27,10 @@ namespace_option: Callable[[F], F] = click.option(
 
 def ask(directory: Path | None, question: Question, answer: type[_T]) -> _T:
     """Ask the simulator on `directory`, or the only one that runs."""
-    return remote.ask(directory.absolute() if directory else _only(remote.running()), question, answer)
+    try:
+        return remote.ask(directory.absolute() if directory else _only(remote.running()), question, answer)
+    except KeyboardInterrupt:
+        raise KubeletUnavailable("not waited for; the simulated kubelet goes on with what it was asked") from None
 
 
 def _only(running: list[Path]) -> Path:

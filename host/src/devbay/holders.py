@@ -1,0 +1,64 @@
+"""What the kubelet says of who holds what: its answer as values, by container and by advertised id.
+
+Pure. What follows from answers is decided in `devbay.custody`.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Container(NamedTuple):
+    """A container of a pod of this node. One that is made anew under its old name is the same to the kubelet's API."""
+
+    namespace: str
+    pod: str
+    name: str
+
+
+class Replica(NamedTuple):
+    """One advertised id of a resource."""
+
+    resource: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holders:
+    """Which container holds which advertised ids, as the kubelet said at one moment.
+
+    Attributes:
+        containers: every container that was listed, those that hold nothing too.
+        by_replica: the container that holds an id; the first by name, should the kubelet give it to two.
+    """
+
+    containers: Mapping[Container, frozenset[Replica]] = field(default_factory=dict, hash=False)
+    by_replica: Mapping[Replica, Container] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        last_first = sorted(self.containers, reverse=True)
+        by_replica = {replica: container for container in last_first for replica in self.containers[container]}
+        object.__setattr__(self, "by_replica", by_replica)
+
+    def held_by(self, container: Container) -> frozenset[Replica]:
+        """Return what a container holds; nothing where it is not listed."""
+        return self.containers.get(container, frozenset())
+
+    def holder(self, resource: str, advertised_id: str) -> Container | None:
+        """Return who holds an id."""
+        return self.by_replica.get(Replica(resource, advertised_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """An answer of the kubelet.
+
+    Attributes:
+        holders: what it said.
+        kubelet: which kubelet process said it: whatever differs after a restart.
+        asked: when it was asked, in seconds.
+    """
+
+    holders: Holders
+    kubelet: Hashable
+    asked: float
