@@ -188,8 +188,7 @@ def _pack(chooser: _Chooser) -> Choice:
     """Fewest parents, the fullest; in each set of them fewest devices, the fullest; of those, the best."""
     asked = chooser.asked
     if not asked.has_families:
-        drafts = _packed(chooser, asked.stocks, times=1)
-        return _best_packed(chooser, drafts, are_all=True)
+        return _best_packed(chooser, _packed(chooser, asked.stocks, times=1), are_all=True)
     room: dict[str, int] = defaultdict(int)
     for stock in asked.stocks:
         room[stock.parent] += len(stock.free)
