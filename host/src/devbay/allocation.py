@@ -209,7 +209,7 @@ class ResourceService:
 
         async def pair() -> None:
             try:
-                self._affinity = preference.Affinity.of(await self.runner.affinities(devices))
+                self._affinity = await self.runner.affinities(devices)
             except DevbayError as error:
                 self._paired = ()  # asked again when something changes
                 self._log.warning("affinity is not known", reason=str(error))

@@ -22,6 +22,7 @@ from devbay import contract, edits, numa
 from devbay.errors import BackendBug, BackendUnavailable, CallTimeout, DevbayError
 from devbay.model import HEALTHY, ContainerEdits, Device, Health, Node, unhealthy
 from devbay.plugins import Backend
+from devbay.preference import Affinity
 from devbay.retry import BACKEND, Pauses
 from devbay.settings import DeadlineSection
 from devbay.threads import CallFailed, Worker, describe
@@ -178,8 +179,8 @@ class Runner:
             self._deadlines.release,
         )
 
-    async def affinities(self, devices: Sequence[Device]) -> dict[tuple[str, str], float]:
-        """Return how close each two of `devices` are, by their ids; nothing of those that are not close.
+    async def affinities(self, devices: Sequence[Device]) -> Affinity:
+        """Return how close each two of `devices` are.
 
         Raises as `edit` does, but not for a pair: an answer that is no number counts as "not close".
         """
@@ -310,7 +311,7 @@ class Runner:
                 return unhealthy(f"device node {path!r} is no path: {error}")
         return HEALTHY
 
-    def _affinities(self, devices: Sequence[Device]) -> dict[tuple[str, str], float]:
+    def _affinities(self, devices: Sequence[Device]) -> Affinity:
         close = {}
         for a, b in itertools.combinations(devices, 2):
             try:
@@ -320,7 +321,7 @@ class Runner:
                 continue
             if closeness:
                 close[a.id, b.id] = closeness
-        return close
+        return Affinity.of(close)  # here, and not on the loop: it weighs all pairs
 
     def _affinity_fault(self, reason: str) -> None:
         """Say once per cause that two devices are not known to be close."""

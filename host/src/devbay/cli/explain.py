@@ -150,7 +150,7 @@ async def _look_at(plan: Plan, installed: Installed, resource: str) -> _Seen:
         affinity = preference.NO_AFFINITY
         if resource in devices and "affinity" in runner.backend.hooks:
             try:
-                affinity = Affinity.of(await runner.affinities(tuple(devices[resource].values())))
+                affinity = await runner.affinities(tuple(devices[resource].values()))
             except DevbayError as error:
                 trouble.append(f"how close its devices are is not known: {error}")
         return _Seen(devices=devices, healthy=healthy, affinity=affinity, trouble=trouble)
