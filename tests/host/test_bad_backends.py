@@ -201,16 +201,63 @@ async def test_a_wrong_section_stops_its_backend_alone(broken_site: Site, place:
         assert "did you mean 'DEVBAY_WIDGET__COUNT'?" in (await host.says("backend rejected"))["reason"]
 
 
-@pytest.mark.parametrize("hook", ["discover", "check", "edit", "watch", "prepare"])
+@pytest.mark.parametrize("fault", ["raise", "exit", "none"])
+async def test_an_affinity_that_fails_is_not_close(
+    broken_site: Site, place: Path, kubelet: Kubelet, fault: str
+) -> None:
+    """P3, P15: what `affinity` raises or answers costs closeness alone, said once; pods get devices as before."""
+    section = {
+        "DEVBAY_FAULTY__HOOK": "affinity",
+        "DEVBAY_FAULTY__FAULT": fault,
+        "DEVBAY_FAULTY__COUNT": "3",
+    }
+    async with beside_mock(broken_site, place, "devbay-faulty", backends="mock,faulty", **section) as host:
+        await allocatable(kubelet, FAULTY, 3)
+        if fault != "none":  # None is an answer: not close
+            await host.says("affinity is not known", backend="faulty")
+        status = await kubelet.create_pod(pod(FAULTY))
+
+        assert status.phase == "Running"
+        assert len(host.logged("affinity is not known")) == (fault != "none")
+
+
+async def test_a_hung_affinity_is_a_hung_backend(broken_site: Site, place: Path, kubelet: Kubelet) -> None:
+    """P3: an `affinity` past its deadline turns that backend's devices unhealthy until it returns; others serve on."""
+    trouble = place / "trouble"
+    trouble.touch()
+    section = {
+        "DEVBAY_FAULTY__HOOK": "affinity",
+        "DEVBAY_FAULTY__FAULT": "hang",
+        "DEVBAY_FAULTY__WHILE_EXISTS": str(trouble),
+        "DEVBAY_FAULTY__COUNT": "2",
+        "DEVBAY_DEADLINES__AFFINITY": "0.3",
+    }
+    async with beside_mock(broken_site, place, "devbay-faulty", backends="mock,faulty", **section) as host:
+        line = await host.says("backend fails", backend="faulty")
+        await allocatable(kubelet, MOCK, 1)
+        await allocatable(kubelet, FAULTY, 0)
+        trouble.unlink()
+
+        await allocatable(kubelet, FAULTY, 2)
+        assert "affinity did not answer within 0.3 s" in line["reason"]
+
+
+@pytest.mark.parametrize("hook", ["discover", "check", "edit", "watch", "prepare", "affinity"])
 async def test_sigterm_does_not_wait_for_a_hung_call(
     broken_site: Site, place: Path, kubelet: Kubelet, hook: str
 ) -> None:
     """With a call of any hook hanging, SIGTERM still ends the host with 0 and no socket (P22)."""
-    section = {"DEVBAY_FAULTY__HOOK": hook, "DEVBAY_FAULTY__FAULT": "hang", "DEVBAY_DEADLINES__PREPARE": "0.3"}
+    section = {
+        "DEVBAY_FAULTY__HOOK": hook,
+        "DEVBAY_FAULTY__FAULT": "hang",
+        "DEVBAY_FAULTY__COUNT": "2",
+        "DEVBAY_DEADLINES__PREPARE": "0.3",
+        "DEVBAY_DEADLINES__AFFINITY": "0.3",
+    }
     async with beside_mock(broken_site, place, "devbay-faulty", backends="mock,faulty", **section) as host:
         await allocatable(kubelet, MOCK, 1)
         if hook == "prepare":
-            await allocatable(kubelet, FAULTY, 1)
+            await allocatable(kubelet, FAULTY, 2)
             status = await kubelet.create_pod(pod(FAULTY))
             assert "prepare did not answer" in status.container("main").message
         elif hook != "watch":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from devbay.api import BackendUnavailable, ContainerEdits, Device, DeviceNode, Health, Mount, unhealthy
@@ -611,6 +612,67 @@ async def test_prepare_that_hangs(hang: Hang) -> None:
 
         assert report.found is None
         assert await running.becomes(State.READY) == ready((WIDGET, HEALTHY))
+
+
+def replace_deadline(**deadlines: float) -> DeadlineSection:
+    """Return short deadlines, but for these."""
+    return msgspec.structs.replace(HASTY.deadlines, **deadlines)
+
+
+async def test_a_long_prepare_makes_no_look_late() -> None:
+    """P3: a look that waits for `prepare` to end is not hung: its deadline begins with its turn."""
+    entered, over = threading.Event(), threading.Event()
+
+    def prepare() -> None:
+        entered.set()
+        over.wait(PATIENCE)
+
+    timing = replace(HASTY, scan_interval=0.01, deadlines=replace_deadline(prepare=PATIENCE))
+    async with at_work(timing, prepare=prepare) as running:
+        await running.next()
+        preparing = asyncio.create_task(running.runner.prepare("r", [WIDGET]))
+        await until(entered.is_set)
+        await asyncio.sleep(5 * SHORT)
+        over.set()
+        await preparing
+
+        assert await running.next() == ready((WIDGET, HEALTHY))
+
+
+async def test_release() -> None:
+    """P3: `release` is told resource and devices; what it raises is an error that names whose it is."""
+    asked: list[object] = []
+
+    def release(resource: str, devices: Sequence[Device]) -> None:
+        asked.append((resource, devices))
+        raise OSError("still busy")
+
+    async with at_work(CALM, release=release) as running:
+        with pytest.raises(BackendBug, match=r"devbay-widget 1\.2: release raised OSError: still busy"):
+            await running.runner.release("r", [WIDGET])
+
+    assert asked == [("r", [WIDGET])]
+
+
+# Closeness.
+
+
+async def test_affinities() -> None:
+    """P15: each pair is asked about once; an answer that is no number, or raises, is not close, and others count."""
+    asked: list[str] = []
+
+    def affinity(a: Device, b: Device) -> object:
+        asked.append(a.id + b.id)
+        if a.id + b.id == "ac":
+            raise OSError("no such link")
+        return {"ab": 2, "bc": "close"}[a.id + b.id]
+
+    devices = [replace(WIDGET, id=name) for name in "abc"]
+    async with at_work(CALM, affinity=affinity) as running:
+        found = await running.runner.affinities(devices)
+
+    assert asked == ["ab", "ac", "bc"]
+    assert [found.score(a, b) for a, b in ("ab", "ba", "ac", "bc")] == [2, 2, 0, 0]
 
 
 # The end.

@@ -28,15 +28,17 @@ class Settings(BackendSettings, frozen=True):
         fault: what it does: ``raise``, ``unavailable`` (raise `BackendUnavailable`), ``exit`` (`sys.exit`), ``hang``
             (wait for ever, without holding the GIL), ``none`` (return None), ``nonsense`` (return 42).
         while_exists: a file; the fault lasts while it exists, for ever if empty.
+        count: how many devices there are.
     """
 
     hook: str = "discover"
     fault: Fault = ""
     while_exists: str = ""
+    count: int = 1
 
 
 class Faulty:
-    """One device, ``<name>-0`` of ``example.com/<name>``, and a fault."""
+    """Devices of ``example.com/<name>``, ``<name>-0`` and on, and a fault."""
 
     name = "faulty"
 
@@ -47,8 +49,9 @@ class Faulty:
 
     @hookimpl
     def discover(self, settings: Settings) -> object:
-        """Return the device."""
-        return misbehave("discover", settings, [Device(id=f"{self.name}-0", resource=f"example.com/{self.name}")])
+        """Return the devices."""
+        devices = [Device(id=f"{self.name}-{n}", resource=f"example.com/{self.name}") for n in range(settings.count)]
+        return misbehave("discover", settings, devices)
 
     @hookimpl
     def check(self, settings: Settings, devices: Sequence[Device]) -> object:
