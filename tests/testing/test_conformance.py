@@ -56,7 +56,8 @@ def failures_of(place: Path, names: Sequence[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {name: set() for name in names}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - a file that was just made here
         if case.find("failure") is not None or case.find("error") is not None:
-            found[case.attrib["classname"].split(".")[0].removeprefix("test_")].add(case.attrib["name"])
+            name = case.attrib["name"].partition("[")[0]
+            found[case.attrib["classname"].split(".")[0].removeprefix("test_")].add(name)
     return found
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from devbay.errors import KubeletUnavailable
+from devbay.model import Node
 from devbay.simulator import exposition, sockets, status
 from devbay.simulator.capacity import NodeStatus
 from devbay.simulator.events import Event
@@ -109,6 +110,15 @@ class Kubelet:
     def pod_resources_socket(self) -> Path | None:
         """Where the pod-resources API is served, or None for nowhere."""
         return self._process.pod_resources_socket
+
+    @property
+    def node(self) -> Node:
+        """The node whose device files containers get: this machine, unless a test sets one that is made up."""
+        return self._process.runtime.node
+
+    @node.setter
+    def node(self, node: Node) -> None:
+        self._process.runtime = replace(self._process.runtime, node=node)
 
     @property
     def metrics(self) -> Metrics:

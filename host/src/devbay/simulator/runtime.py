@@ -8,10 +8,10 @@ own is taken as it is said: containerd would refuse one that is no device.
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from devbay.model import DeviceNode, Mount
+from devbay.model import DeviceNode, Mount, Node
 from devbay.simulator.answers import Answer
 from devbay.simulator.cdi import Inapplicable, InvalidName, Registry, Unresolvable, requested
 from devbay.simulator.final import FinalContainer, FinalDevice, FinalMount
@@ -36,10 +36,12 @@ class Runtime:
         cdi_dirs: where it looks for CDI files; a later directory has the higher priority. There are none by default,
             so that no file of this machine's finds its way into a simulation.
         cdi_enabled: whether it supports CDI; one that does not refuses names, and overlooks annotations.
+        node: the node whose device files it gives to containers; only where they are found counts.
     """
 
     cdi_dirs: tuple[Path, ...] = ()
     cdi_enabled: bool = True
+    node: Node = field(default_factory=lambda: Node(name="node"))
 
     def create(self, given: Answer, env: Mapping[str, str]) -> FinalContainer:
         """Return what a container ends up with: `given` is from plugins, and `env` all of the kubelet's variables.
@@ -51,7 +53,7 @@ class Runtime:
         """
         container = FinalContainer(
             env=env,
-            devices=tuple(_device(node) for node in given.device_nodes),
+            devices=tuple(self._device(node) for node in given.device_nodes),
             mounts=tuple(_mount(mount) for mount in given.mounts),
         )
         if not self.cdi_enabled:
@@ -68,12 +70,29 @@ class Runtime:
         failed = "failed to create containerd container: CDI device injection failed"
         registry = Registry(self.cdi_dirs)
         try:
-            return registry.resolve(names, container)
+            return registry.resolve(names, container, self.node.locate)
         except Unresolvable as error:
             refused = ((path, why) for path, reasons in registry.errors.items() for why in reasons)
             raise CreationFailed(f"{failed}: {error}", refused) from error
         except Inapplicable as error:
             raise CreationFailed(f"{failed}: failed to inject devices: {error}") from error
+
+    def _device(self, node: DeviceNode) -> FinalDevice:
+        """Return a plugin's device node, with the type and numbers that its file has, links followed."""
+        host_path = node.host_path or node.path
+        try:
+            found = self.node.locate(host_path).stat()
+        except (OSError, ValueError):
+            return FinalDevice(path=node.path, host_path=host_path, permissions=node.permissions)
+        kind = "c" if stat.S_ISCHR(found.st_mode) else "b" if stat.S_ISBLK(found.st_mode) else ""
+        return FinalDevice(
+            path=node.path,
+            host_path=host_path,
+            type=kind,
+            major=os.major(found.st_rdev) if kind else 0,
+            minor=os.minor(found.st_rdev) if kind else 0,
+            permissions=node.permissions,
+        )
 
 
 def _without_cdi(given: Answer, container: FinalContainer) -> FinalContainer:
@@ -84,24 +103,6 @@ def _without_cdi(given: Answer, container: FinalContainer) -> FinalContainer:
             "is explicitly disabled"
         )
     return container
-
-
-def _device(node: DeviceNode) -> FinalDevice:
-    """Return a plugin's device node, with the type and numbers that its file has, links followed."""
-    host_path = node.host_path or node.path
-    try:
-        found = Path(host_path).stat()
-    except (OSError, ValueError):
-        return FinalDevice(path=node.path, host_path=host_path, permissions=node.permissions)
-    kind = "c" if stat.S_ISCHR(found.st_mode) else "b" if stat.S_ISBLK(found.st_mode) else ""
-    return FinalDevice(
-        path=node.path,
-        host_path=host_path,
-        type=kind,
-        major=os.major(found.st_rdev) if kind else 0,
-        minor=os.minor(found.st_rdev) if kind else 0,
-        permissions=node.permissions,
-    )
 
 
 def _mount(mount: Mount) -> FinalMount:

@@ -39,6 +39,11 @@ def installed(backend: object, name: str) -> Installed:
     return Installed(name=name, distribution=module, version="under test", entry_point=_Given(name, backend))
 
 
+def cdi_directory(plugins: Path) -> Path:
+    """Return where a host and a kubelet on this device plugin directory keep, and look for, CDI specifications."""
+    return plugins / "cdi"  # a kubelet that starts deletes files here, and never a directory
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosting:
     """What a host is to run.
@@ -58,8 +63,13 @@ class Hosting:
     name: str = "backend"
 
     def plan(self, directory: Path) -> Plan:
-        """Return the plan of a host beside the kubelet of `directory`."""
-        document = {**self.configuration, "kubelet": {"directory": str(directory)}, self.name: dict(self.settings)}
+        """Return the plan of a host beside the kubelet of `directory`; nothing of this machine's own is touched."""
+        document = {
+            "cdi": {"directory": str(cdi_directory(directory))},
+            **self.configuration,
+            "kubelet": {"pod_resources": "", **self.configuration.get("kubelet", {}), "directory": str(directory)},
+            self.name: dict(self.settings),
+        }
         sources = Sources(document=document, file="the test's configuration")
         return Plan(
             settings=sources.settings(),

@@ -14,7 +14,9 @@ _PATIENCE = 20.0
 
 
 class SimulatedKubelet:
-    """A kubelet on a directory of its own. `options` are those of `devbay.simulator.Kubelet`.
+    """A kubelet on a directory of its own, and a runtime that looks for CDI files in its folder ``cdi``.
+
+    `options` are those of `devbay.simulator.Kubelet`.
 
     Attributes:
         kubelet: the simulator itself, for what is not repeated here; `run` calls its coroutines.
@@ -23,6 +25,7 @@ class SimulatedKubelet:
 
     def __init__(self, directory: Path, **options: Any) -> None:
         self.loop = BackgroundLoop()
+        options = {"cdi_dirs": (directory / "cdi",)} | options
         self.kubelet = self.loop.call(lambda: Kubelet(directory, **options))
         self.loop.run(self.kubelet.start())
 

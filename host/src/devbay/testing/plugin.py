@@ -71,6 +71,7 @@ def run_host(simulated_kubelet: "testing.SimulatedKubelet") -> Iterator[Callable
         backend: object, node: Any, *, clock: Callable[[], float] | None = None, **hosting: Any
     ) -> "testing.RunningHost":
         plan = testing.Hosting(backend=backend, node=node, **hosting).plan(simulated_kubelet.directory)
+        simulated_kubelet.kubelet.node = node  # its containers are on the same
         more = {} if clock is None else {"clock": clock}
         running.append(testing.RunningHost(plan, simulated_kubelet.loop, **more))
         return running[-1]

@@ -6,9 +6,10 @@ pkg/cdi/container-edits.go:75-178; only the numbers of device nodes are looked u
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from devbay import model
 from devbay.simulator.cdi.specification import DeviceNode, Edits, Hook, IntelRdt, LinuxNetDevice, Mount
@@ -22,8 +23,14 @@ class Inapplicable(ValueError):  # noqa: N818 - says what is wrong with what was
     """Edits that cannot be applied on this node: the container is not created."""
 
 
-def apply(container: FinalContainer, edits: Edits, *, uid: int = 0, gid: int = 0) -> FinalContainer:
-    """Return `container` with the edits in it; `uid` and `gid` are its process's.
+Locate: TypeAlias = Callable[[str], Path]
+"""Tells where this process finds the file that the node calls so: `devbay.model.Node.locate`."""
+
+
+def apply(
+    container: FinalContainer, edits: Edits, *, uid: int = 0, gid: int = 0, locate: Locate = Path
+) -> FinalContainer:
+    """Return `container` with the edits in it; `uid` and `gid` are its process's, `locate` finds the node's files.
 
     Variables replace one of the same name; device nodes and mounts one of the same path in the container. Mounts are
     then sorted by depth. Hooks and groups are added, group 0 excepted; Intel RDT's share is replaced.
@@ -34,7 +41,7 @@ def apply(container: FinalContainer, edits: Edits, *, uid: int = 0, gid: int = 0
     return replace(
         container,
         env=_env(container.env, edits.env),
-        devices=_devices(container.devices, (_device(node, uid, gid) for node in edits.device_nodes)),
+        devices=_devices(container.devices, (_device(node, uid, gid, locate) for node in edits.device_nodes)),
         mounts=_mounts(container.mounts, edits.mounts),
         hooks=(*container.hooks, *(model.Hook(**_fields(hook)) for hook in edits.hooks)),
         additional_gids=tuple(dict.fromkeys((*container.additional_gids, *filter(None, edits.additional_gids)))),
@@ -56,9 +63,9 @@ def _devices(before: Iterable[FinalDevice], added: Iterable[FinalDevice]) -> tup
     return tuple(devices.values())
 
 
-def _device(node: DeviceNode, uid: int, gid: int) -> FinalDevice:
+def _device(node: DeviceNode, uid: int, gid: int, locate: Locate) -> FinalDevice:
     host_path = node.host_path or node.path
-    kind, major, minor = _numbers(node, host_path)
+    kind, major, minor = _numbers(node, host_path, locate)
     # Only these get a rule that lets them through (container-edits.go:110-117): a `u` is there, and of no use.
     permissions = (node.permissions or "rwm") if kind in ("b", "c") else ""
     return FinalDevice(
@@ -74,11 +81,11 @@ def _device(node: DeviceNode, uid: int, gid: int) -> FinalDevice:
     )
 
 
-def _numbers(node: DeviceNode, host_path: str) -> tuple[str, int, int]:
+def _numbers(node: DeviceNode, host_path: str, locate: Locate) -> tuple[str, int, int]:
     """Return a node's type and numbers, as it gives them or as its file on this node has them."""
     if node.type and (node.major or node.type == _FIFO):
         return node.type, node.major, node.minor
-    kind, major, minor = _look(host_path)
+    kind, major, minor = _look(host_path, locate)
     if node.type and node.type != kind:
         raise Inapplicable(f'CDI device ("{node.path}", "{host_path}"), host type mismatch ({node.type}, {kind})')
     if node.major or kind == _FIFO:
@@ -86,11 +93,11 @@ def _numbers(node: DeviceNode, host_path: str) -> tuple[str, int, int]:
     return kind, major, minor
 
 
-def _look(host_path: str) -> tuple[str, int, int]:
-    """Return the type and numbers of a device node on this machine."""
+def _look(host_path: str, locate: Locate) -> tuple[str, int, int]:
+    """Return the type and numbers of a device node of the node."""
     failed = f'failed to stat CDI host device "{host_path}"'
     try:
-        found = os.lstat(host_path)
+        found = os.lstat(locate(host_path))
     except (OSError, ValueError) as error:
         raise Inapplicable(f"{failed}: {words(error)}") from error
     kind = _KINDS.get(stat.S_IFMT(found.st_mode), "")

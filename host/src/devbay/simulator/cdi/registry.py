@@ -82,16 +82,20 @@ class Registry:
             parts.append(found.device.container_edits)
         return specification.together(parts)
 
-    def resolve(self, names: Iterable[str], container: FinalContainer | None = None) -> FinalContainer:
+    def resolve(
+        self, names: Iterable[str], container: FinalContainer | None = None, locate: application.Locate = Path
+    ) -> FinalContainer:
         """Return what becomes of a container that asks for these devices; of an empty one if none is given.
+
+        `locate` tells where this process finds the node's device files.
 
         Raises:
             Unresolvable: one or more of them do not resolve.
-            application.Inapplicable: a device node is not on this machine.
+            application.Inapplicable: a device node is not on the node.
         """
         wanted = tuple(names)
         before = container or FinalContainer()
-        edited = application.apply(before, self.edits(wanted))
+        edited = application.apply(before, self.edits(wanted), locate=locate)
         return replace(edited, cdi_devices=(*before.cdi_devices, *wanted))
 
     def _files(self, directory: Path) -> Iterator[Path]:

@@ -49,6 +49,17 @@ class Giving:
         for device_id in left:
             trial.edit([before[device_id]])
 
+    def test_each_hook_is_a_devices_own(self, trial: Trial) -> None:
+        """A hook for several devices is asked for by one of them alone too: else no specification could hold it."""
+        for devices in by_resource(trial.devices()).values():
+            together = devices[:2]
+            alone = {hook for device in together for hook in trial.edit([device]).hooks}
+            if missing := [hook.path for hook in trial.edit(together).hooks if hook not in alone]:
+                violation(
+                    f"edit gives the hook {listed(missing)} for {listed([d.id for d in together])} together, and for "
+                    "neither of them alone"
+                )
+
     def test_affinity_is_symmetric(self, trial: Trial) -> None:
         """Two devices are as close as the other way round, and how close is a number."""
         trial.need("affinity")
