@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -652,6 +653,25 @@ async def test_release() -> None:
             await running.runner.release("r", [WIDGET])
 
     assert asked == [("r", [WIDGET])]
+
+
+# Where devices are.
+
+
+async def test_numa_nodes_are_looked_up(tmp_path: Path) -> None:
+    """P17: a device whose backend gave no NUMA nodes has those of the hardware behind its device nodes."""
+    hardware = tmp_path / "devices/pci0000:00/0000:3b:00.0"
+    hardware.mkdir(parents=True)
+    (hardware / "numa_node").write_text("1\n")
+    null = Path("/dev/null").stat().st_rdev
+    (tmp_path / "dev/char").mkdir(parents=True)
+    (tmp_path / f"dev/char/{os.major(null)}:{os.minor(null)}").symlink_to(hardware)
+    told = replace(WIDGET, id="told", numa_nodes=(3,), paths=("/dev/null",))
+    devices = [replace(WIDGET, paths=("/dev/null",)), told, replace(WIDGET, id="bare")]
+    async with at_work(CALM, Node(name="n", sys=tmp_path), discover=lambda: devices) as running:
+        found = (await running.next()).found
+
+    assert {device.id: device.numa_nodes for device, _ in found or ()} == {"w0": (1,), "told": (3,), "bare": ()}
 
 
 # Closeness.

@@ -95,6 +95,25 @@ async def test_a_device_given_again_is_released_first(broken_site: Site, place: 
         assert diary(place) == ["prepare a0,a1,b0", "release a0,a1,b0", "prepare a0,a1,b0"]
 
 
+@pytest.mark.usefixtures("lockers")
+async def test_a_restarted_kubelet_that_knows_no_pods_yet_is_not_believed(broken_site: Site, place: Path) -> None:
+    """P10: nothing is released because a kubelet came back and has not heard of its pods; a pod's end later is."""
+    async with node(broken_site, place) as (host, kubelet):
+        await kubelet.create_pod(pod("p"))
+        await looked_at(kubelet)
+        await kubelet.restart(api_server=False)
+        for _ in range(3):
+            await looked_at(kubelet)
+        assert not host.logged("released")
+
+        await kubelet.connect_api_server()
+        await looked_at(kubelet)
+        assert not host.logged("released")
+        await kubelet.delete_pod("p")
+        await kubelet.create_pod(Pod(name="other", containers=(Container(name="main"),)))
+        await host.says("released")
+
+
 async def test_a_held_device_that_vanishes_stays_until_its_pod_ends(
     broken_site: Site, place: Path, lockers: Path
 ) -> None:

@@ -221,6 +221,22 @@ async def test_51_pods_that_failed_are_absent(kubelet: Kubelet, plugin: Plugin, 
     assert [found.name for found in (await asking.list_alpha()).pod_resources] == ["p"]
 
 
+async def test_51_a_restarted_kubelet_knows_no_pods_at_first(kubelet: Kubelet, plugin: Plugin, path: Path) -> None:
+    """Behaviours 46 and 51: until the API server answers, List has the pods that came since, and then all."""
+    await up(kubelet, plugin)
+    await kubelet.create_pod(pod("p"))
+    await kubelet.restart(api_server=False)
+    await plugin.stop()
+    await up(kubelet, plugin)
+    await kubelet.create_pod(pod("static"))
+    async with Asking(path) as asking:
+        before = [entry.name for entry in (await asking.list()).pod_resources]
+        await kubelet.connect_api_server()
+        after = [entry.name for entry in (await asking.list()).pod_resources]
+
+    assert (before, after) == (["static"], ["p", "static"])
+
+
 async def test_51_get_is_by_name_and_namespace(kubelet: Kubelet, asking: Asking) -> None:
     """Behaviour 51: the same name in another namespace is another pod."""
     await kubelet.create_pod(Pod(name="p", namespace="one", containers=(Container(name="c"),)))

@@ -28,6 +28,8 @@ class DeviceManager:
         self.endpoints = Endpoints(process.behaviour.overlap == "keyed", process.rng)
         self.records = Records()
         self.sources_ready = False
+        self.told_of: set[str] = set()
+        """The uids of the pods that this process has heard of, from a file or the API server."""
         self.admitting: str | None = None
         """The uid of the pod last in admission: it is not freed though it is not yet active."""
         self.in_flight: list[InFlight] = []

@@ -40,10 +40,14 @@ class PodResources:
     def __init__(self, process: Process, manager: DeviceManager, runs: Callable[[], list[PodRun]]) -> None:
         self._process = process
         self._manager = manager
-        self._runs = runs
+        self._all_runs = runs
         self._limiter = Limiter(QPS, BURST)
         # Its own, so that who asks how often does not change what containers get.
         self._rng = random.Random(process.rng.getrandbits(32))  # noqa: S311 - reproducible on purpose, and no secret
+
+    def _runs(self) -> list[PodRun]:
+        """Return the pods that the process has heard of: a restarted one knows none until the API server answers."""
+        return [run for run in self._all_runs() if run.pod.uid in self._manager.told_of]
 
     def server(self) -> grpc.aio.Server:
         """Return a server of both versions, insecure."""

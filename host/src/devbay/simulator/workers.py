@@ -61,6 +61,7 @@ class Workers:
         The sources of pods are not ready until it is done, which is what protects containers that are running, and
         keeps what pods hold that are not known yet (behaviour 46).
         """
+        self._manager.told_of.update(run.pod.uid for run in self._runs())
         known = [run for run in self._runs() if run.active and run.pod.uid not in self._seen]
         async with self._admission:
             for run in known:
@@ -74,6 +75,7 @@ class Workers:
     async def run(self, run: PodRun) -> None:
         """Admit a pod and start its containers, each tried once; those that fail are tried again later."""
         self._seen.add(run.pod.uid)
+        self._manager.told_of.add(run.pod.uid)
         async with self._admission:
             await self._admit(run)
         if run.active:
