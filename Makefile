@@ -7,9 +7,16 @@ BIN := $(VENV)/bin
 MEMBERS := host $(sort $(wildcard backends/*))
 READY := $(VENV)/.ready
 
+# For `make image`.
+BACKENDS ?= $(sort $(notdir $(wildcard backends/*)))
+IMAGE ?= devbay:0.1.0
+BASE ?= python:3.11-slim-bookworm
+BUILDER ?= podman
+BUILD_ARGS ?=
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format proto constraints clean
+.PHONY: help demo test bench check format proto docs constraints clean wheels image
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -20,6 +27,9 @@ demo: $(READY) ## the main job on your terminal: a simulated kubelet, the host, 
 
 test: $(READY) ## the tests; PYTEST_ARGS="tests/host -k session" chooses
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(READY) ## each budget as a figure, in some three minutes; BENCH_ARGS="--quick start memory" chooses
+	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 check: $(READY) ## style, types, layers
 	@$(BIN)/ruff check .
@@ -34,12 +44,31 @@ format: $(READY) ## rewrite the sources in the house style
 proto: $(READY) ## generate code from the .proto files
 	@cd host/src && $(CURDIR)/$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. devbay/_proto/*.proto
 
+docs: $(READY) ## rewrite what of docs/ is made from the types
+	@$(BIN)/devbay config reference --write docs/configuration.md
+
 constraints: ## pin every dependency anew, with hashes (needs uv)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" \
 	    --group dev $(addsuffix /pyproject.toml,$(MEMBERS)) \
 	    $(patsubst %,--no-emit-package %,devbay $(patsubst backends/%,devbay-%,$(filter backends/%,$(MEMBERS)))) \
 	    --output-file constraints.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints" \
+	    --constraint constraints.txt $(addsuffix /pyproject.toml,$(MEMBERS)) \
+	    $(patsubst %,--no-emit-package %,devbay $(patsubst backends/%,devbay-%,$(filter backends/%,$(MEMBERS)))) \
+	    --output-file deploy/image/requirements.txt
+
+wheels: $(READY) ## dist/: our wheels, and those of everything they need
+	@rm -rf dist
+	@set -e; for member in $(MEMBERS); do \
+	    $(BIN)/python -m build --wheel --no-isolation --outdir dist $$member >/dev/null; done
+	@$(BIN)/python -m pip download --quiet --require-hashes --only-binary :all: --dest dist \
+	    --requirement deploy/image/requirements.txt
+
+image: wheels ## the container image; BACKENDS="nvidia sriov" IMAGE=... BASE=... choose
+	@$(BUILDER) build $(BUILD_ARGS) --build-arg BASE=$(BASE) --build-arg BACKENDS="$(BACKENDS)" --tag $(IMAGE) \
+	    --file deploy/image/Containerfile .
 
 clean: ## remove what these commands made
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -8,8 +8,14 @@ import pytest
 
 from devbay.cli import Exit
 from tests.cli.conftest import Devbay
+from tests.house.workspace import ROOT
 
-COMMANDS = ["run", "backends", "devices", "simulate", "demo", "new-backend"]
+COMMANDS = [
+    *("run", "backends", "devices", "explain", "doctor", "cleanup", "config", "cdi", "manifest", "simulate", "demo"),
+    "new-backend",
+]
+OURS = sorted(path.parent.name for path in (ROOT / "backends").glob("*/pyproject.toml"))
+"""The backends of this workspace: all of them are installed."""
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -49,7 +55,8 @@ def test_backends_are_listed_with_whose_they_are(devbay: Devbay, place: Path) ->
     )
 
     rows = {row["name"]: row for row in json.loads(shown.stdout)}
-    assert {name: (row["state"], row["enabled"]) for name, row in rows.items()} == {
+    others = dict.fromkeys(set(OURS) - {"mock"}, ("loaded", False))
+    assert {name: (row["state"], row["enabled"]) for name, row in rows.items()} == others | {
         "late": ("rejected", False),
         "mock": ("ready", True),
         "typo": ("rejected", False),
@@ -85,7 +92,7 @@ def test_devices_are_listed(devbay: Devbay, place: Path) -> None:
 
 def test_absent_hardware_is_no_error(devbay: Devbay, place: Path) -> None:
     """A driver that is absent is told, and is no failure of the command."""
-    shown = devbay("devices", environment={"DEVBAY_MOCK__ROOT": f"{place}/missing"})
+    shown = devbay("devices", environment={"DEVBAY_MOCK__ROOT": f"{place}/missing", "DEVBAY_BACKENDS": "mock"})
 
     assert (shown.returncode, shown.stdout) == (0, "No devices. Asked: mock.\n")
     assert "backend mock is unavailable" in shown.stderr
@@ -136,7 +143,8 @@ def test_one_variable_serves_a_fleet(devbay: Devbay, node: str, enabled: list[st
     [
         pytest.param(
             {"DEVBAY_BACKENDS": "mcok"},
-            "devbay: DEVBAY_BACKENDS: no backend 'mcok' is installed. Did you mean 'mock'? Installed: mock.\n",
+            "devbay: DEVBAY_BACKENDS: no backend 'mcok' is installed. Did you mean 'mock'? "
+            f"Installed: {', '.join(OURS)}.\n",
             id="unknown-backend",
         ),
         pytest.param(
@@ -234,3 +242,22 @@ def test_exit_codes_are_in_the_readme() -> None:
     listed = re.findall(r"^\| (\d) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert sorted(map(int, listed)) == sorted(Exit)
+
+
+def test_devices_say_what_was_configured_and_is_not_here(devbay: Devbay, place: Path) -> None:
+    """P16, P20: names and selectors that mean nothing on this node are said, as the host logs them; no error."""
+    (place / "devbay.yaml").write_text(
+        "resources:\n"
+        "  example.com/other: {policy: pack}\n"
+        "  example.com/*: {sharing: {devices: [{select: {modle: x}, replicas: 2}, {select: {id: x}, replicas: 2}]}}\n"
+    )
+    settings = tree(place, "null") | {"DEVBAY_BACKENDS": "mock"}
+    shown = devbay("devices", "--config", f"{place}/devbay.yaml", environment=settings)
+
+    assert shown.returncode == Exit.OK
+    assert shown.stderr.splitlines() == [
+        "devbay: configured resource example.com/other is not on this node",
+        "devbay: example.com/custom-accelerator is shared as far as possible: no device has 'modle' to select by",
+        "devbay: example.com/custom-accelerator is shared as far as possible: no device with modle: x",
+        "devbay: example.com/custom-accelerator is shared as far as possible: no device with id: x",
+    ]

@@ -102,6 +102,21 @@ async def test_several_simulators_are_told_apart(place: Path) -> None:
     assert errors.decode().endswith("; choose one with --directory\n")
 
 
+async def test_of_several_simulators_the_near_one_is_meant(place: Path) -> None:
+    """Somebody else's simulator elsewhere is no reason to name one's own, on the current directory or below it."""
+    with short_directory() as other:
+        async with standing(place / "plugins", "a"), standing(other, "b"):
+            found = []
+            for here in (place, place / "plugins", other):
+                command = [sys.executable, "-m", "devbay", "simulate", "node", "--output", "json"]
+                process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=here)
+                out, errors = await process.communicate()
+                assert process.returncode == Exit.OK, errors
+                found.append(json.loads(out)["directory"])
+
+    assert found == [str(place / "plugins"), str(place / "plugins"), str(other)]
+
+
 async def test_one_directory_has_one_simulator(place: Path) -> None:
     """A second simulator on a directory is refused, with what to do instead, and the first goes on."""
     async with standing(place, "a"):
@@ -112,6 +127,31 @@ async def test_one_directory_has_one_simulator(place: Path) -> None:
     assert second.returncode == Exit.USAGE
     assert f"devbay: a simulated kubelet runs on {place} already; talk to it with" in errors.decode()
     assert node["allocatable"] == {RESOURCE: 1}
+
+
+async def test_a_kubelet_that_is_away_says_so(place: Path) -> None:
+    """While it is away for ``restart --gap``, a pod cannot be created, and the error says what to do."""
+    async with standing(place, "a") as (process, _):
+        restart = asyncio.create_task(ask(place, "restart", "--gap", "5"))
+        await line_with(process, "kubelet stopped")
+        away = await ask(place, "pod", "create", "p", "--limit", ONE)
+        again = await restart
+
+    said = "devbay: the simulated kubelet is not running: it restarts; ask again when it is back\n"
+    assert away == (Exit.FAILED, "", said)
+    assert again[0] == Exit.OK
+
+
+async def test_two_restarts_at_once_are_two_restarts(place: Path) -> None:
+    """A restart that is asked for during another comes after it; neither fails."""
+    async with standing(place, "a") as (process, _):
+        first = asyncio.create_task(ask(place, "restart", "--gap", "1"))
+        await line_with(process, "kubelet stopped")
+        second = await ask(place, "restart")
+
+        assert await first == second == (Exit.OK, "the kubelet was restarted\n", "")
+        await line_with(process, "kubelet started")
+        await line_with(process, "kubelet started")
 
 
 async def test_a_refused_pod_fails_the_command(place: Path) -> None:
@@ -300,6 +340,8 @@ async def test_a_command_whose_reader_is_gone_says_nothing(place: Path) -> None:
         ),
         (("pod", "create", "p", "--limit", RESOURCE), f"--limit or --init '{RESOURCE}': write it as NAME=VALUE"),
         (("pod", "create", "p", "--limit", f"{RESOURCE}=x"), f"{RESOURCE}: 'x' is not a whole number of devices"),
+        (("pod", "create", "p", "--limit", ONE, "--limit", f"{RESOURCE}=2"), f"{RESOURCE} is asked for twice"),
+        (("pod", "create", "p", "--init", f"{ONE},{RESOURCE}=2"), f"{RESOURCE} is asked for twice"),
         (("pod", "create", "P_1"), "pod 'P_1': a pod's name is lower case letters, digits, '-' and '.'"),
     ],
 )

@@ -34,10 +34,14 @@ class RunningHost:
 
     Attributes:
         process: it.
+        environment: what it was started in, and ...
+        variables: ... with, as `running` was told, so that another can be started as it was.
         lines: what it has logged so far, one mapping per line.
     """
 
     process: Process
+    environment: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     lines: list[Mapping[str, Any]] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -97,11 +101,16 @@ async def running(
 ) -> AsyncIterator[RunningHost]:
     """Run a host on a kubelet's directory; `environment` replaces this process's, `variables` are added to it."""
     clean = {name: value for name, value in (environment or os.environ).items() if not name.startswith("DEVBAY_")}
-    settings = {"DEVBAY_KUBELET__DIRECTORY": os.fspath(plugins), "NODE_NAME": "node-a", "DEVBAY_LOG__FORMAT": "json"}
+    settings = {
+        "DEVBAY_KUBELET__DIRECTORY": os.fspath(plugins),
+        "DEVBAY_LOG__FORMAT": "json",
+        "DEVBAY_WEB__LISTEN": "",
+        "NODE_NAME": "node-a",
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "devbay", "run", env=clean | settings | variables, stderr=PIPE
     )
-    host = RunningHost(process)
+    host = RunningHost(process, environment or os.environ, variables)
     reader = asyncio.create_task(host.read_log())
     try:
         yield host

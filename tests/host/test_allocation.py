@@ -1,16 +1,19 @@
 """The kubelet's questions about one resource, answered from memory wherever possible (P14)."""
 
+import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from devbay import offers, sharing
+from devbay import offers, selector, sharing
 from devbay.allocation import ResourceService
-from devbay.api import HEALTHY, ContainerEdits, Device, Health, hookimpl, unhealthy
+from devbay.api import HEALTHY, ContainerEdits, Device, DeviceNode, Health, hookimpl, unhealthy
 from devbay.cdi.directory import SpecificationDirectory
 from devbay.errors import BackendBug, CallTimeout, TooManyShares, UnhealthyDevice, UnknownDevice
 from devbay.inventory import DeviceStatus
@@ -111,21 +114,50 @@ class PreparingBench(Bench):
         self.prepared.append((resource, ",".join(device.id for device in devices)))
 
 
+class PairingBench(Bench):
+    """A bench whose backend says how close devices are, if it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_pair = threading.Event()
+        self.pairs: list[str] = []
+
+    @hookimpl
+    def affinity(self, a: Device, b: Device) -> float:
+        """Note which pair it is; the last two are close."""
+        self.pairs.append(a.id + b.id)
+        assert self.may_pair.wait(PATIENCE)
+        return float(a.id + b.id == "bc")
+
+
 @asynccontextmanager
-async def bench(
+async def bench(  # noqa: PLR0913 - one page of choices, all named and with defaults
+    *,
     deadline: float = PATIENCE,
     kind: type[Bench] = PreparingBench,
     rule: offers.Rule | None = None,
     cdi: Path = Path("/nowhere"),
-) -> AsyncIterator[Bench]:
-    """Make a bench; `rule` is what was configured for the resource, `cdi` where specifications go."""
+    rest: float = 300,
+    patience: float = PATIENCE,
+) -> AsyncIterator[Any]:  # whatever `kind` is
+    """Make a bench; `rule` is what was configured for the resource, `cdi` where specifications go.
+
+    `rest` is how long a backend that was too slow to say how close its devices are is left alone, and `patience` how
+    long a resource waits until all is asked ahead.
+    """
     one = kind()
     one.rules = offers.Rules((rule,) if rule else ())
-    timing = Timing(deadlines=DeadlineSection(edit=deadline), scan_interval=3600, pauses=IMMEDIATE)
+    deadlines = DeadlineSection(edit=deadline, affinity=0.05 if kind is PairingBench else PATIENCE)
+    timing = Timing(deadlines=deadlines, scan_interval=3600, pauses=IMMEDIATE)
     runner = Runner(await host.loaded(one), Node(name="n"), {}, timing, lambda _: None)
     specifications = SpecificationDirectory(cdi)
     one.service = ResourceService(
-        offers.Offer(resource=RESOURCE, source=RESOURCE, shares=()), runner, specifications, one
+        offers.Offer(resource=RESOURCE, source=RESOURCE, shares=()),
+        runner,
+        specifications,
+        one,
+        rest=rest,
+        patience=patience,
     )
     yield one
     one.may_answer.set()
@@ -188,6 +220,17 @@ async def test_one_share_per_request() -> None:
         with pytest.raises(TooManyShares, match=rf"^{RESOURCE} is shared, and .* one share .*; 2 were asked for"):
             await b.allocate("a::0", "b::0")
         assert await b.allocate("a::0") == given("a")
+
+
+async def test_one_share_per_request_is_no_limit_of_whole_devices() -> None:
+    """P16: what stays whole where shares are limited can be had in any number."""
+    rule = sharing.Rule(selectors=(selector.parse({"id": "c"}),), replicas=2, rename=True)
+    limited = offers.Rule(pattern=RESOURCE, sharing=sharing.Sharing(rules=(rule,), one_per_request=True))
+    async with bench(rule=limited) as b:
+        made, _ = offers.offers({RESOURCE: statuses(A, B, C)}, b.rules)
+        b.service.update(made[RESOURCE])
+
+        assert await b.allocate("a", "b") == given("a", "b")
 
 
 @pytest.mark.parametrize("ids", [["a"], ["a::2"], ["a::00"], ["a::-1"]])
@@ -301,6 +344,66 @@ async def test_a_device_that_failed_is_asked_again() -> None:
         assert b.asked == ["a"]
 
 
+async def test_a_neighbour_that_comes_and_goes_delays_nobody() -> None:
+    """P13, P14: what is being asked ahead of a device goes on and counts, though another one fails meanwhile."""
+    async with bench() as b:
+        b.may_answer.clear()
+        b.update(statuses(A, B))
+        await until(lambda: b.asked)
+        b.update([*statuses(A), *statuses(B, health=HOT)])
+        b.may_answer.set()
+        await b.service.ready()
+        answer = await b.allocate("a")
+
+        assert (answer, b.asked) == (given("a"), ["a"])
+
+
+async def test_ready_while_a_device_comes_and_goes() -> None:
+    """P13: a device that fails and recovers whenever it is asked about does not keep its resource unregistered."""
+    async with asyncio.timeout(PATIENCE), bench(patience=3600) as b:
+        loop, over = asyncio.get_running_loop(), False
+
+        def flap() -> ContainerEdits:
+            if b.asked[-1] == "b" and not over:
+                asyncio.run_coroutine_threadsafe(change(), loop).result(PATIENCE)
+            return given(b.asked[-1])
+
+        async def change() -> None:
+            b.update([*statuses(A), *statuses(B, health=HOT)])
+            b.update(statuses(A, B))
+
+        b.fault = flap
+        b.update(statuses(A, B))
+        await b.service.ready()
+        await until(lambda: b.asked.count("b") > 2)  # it goes on
+        over = True
+        answer = await b.allocate("b")
+
+        assert (answer, b.asked.count("a")) == (given("b"), 1)
+
+
+async def test_ready_does_not_wait_for_ever() -> None:
+    """P13: a backend that is asked ahead for too long does not keep its devices away."""
+    async with bench(patience=0.01) as b:
+        b.may_answer.clear()
+        b.update(statuses(A, B))
+        await b.service.ready()
+
+        assert b.asked in ([], ["a"])
+
+
+async def test_ready_waits_for_the_specifications(tmp_path: Path) -> None:
+    """P19: a resource is ready when all its devices were asked about, and are in the specification."""
+    async with bench(rule=offers.Rule(pattern=RESOURCE, delivery="cdi"), cdi=tmp_path) as b:
+        b.fault = lambda: replace(given(), device_nodes=(DeviceNode(path="/dev/null"),))
+        b.update(statuses(A, B, C))
+        await b.service.ready()
+        (file,) = tmp_path.glob("*.json")
+        named = [device["name"] for device in json.loads(file.read_text())["devices"]]
+
+        assert (b.asked, named) == (["a", "b", "c"], ["a", "b", "c"])
+
+
 async def test_a_late_answer_is_not_remembered() -> None:
     """P14: an answer about a device that changed while its backend thought about it is given, and forgotten."""
     async with bench() as b:
@@ -356,6 +459,33 @@ async def test_prefer() -> None:
 
         assert list(b.service.prefer(["a", "b", "c"], [], 2)) == ["b", "c"]
         assert list(b.service.prefer(["unknown"], [], 2)) == ["unknown"]
+
+
+async def test_a_slow_affinity_is_left_alone_for_a_while() -> None:
+    """P3, P15: after an `affinity` past its deadline the same devices, changed or not, are left alone for minutes."""
+    async with bench(kind=PairingBench) as b:
+        b.update(statuses(A, B, C))
+        await until(lambda: "affinity" in b.service.runner.calls.read())  # given up
+        b.may_pair.set()
+        await until(lambda: not b.service.runner.stuck)
+        b.update(statuses(replace(A, attributes={"memory": 2}), B, C))
+        await b.allocate("a")
+        await b.service.runner.affinities(())  # whatever is asked before this was asked when it returns
+        assert b.pairs == ["ab"]
+        b.update(statuses(A, B))
+        await until(lambda: len(b.pairs) > 1)
+
+        assert b.pairs == ["ab", "ab"]
+
+
+async def test_a_slow_affinity_is_asked_again() -> None:
+    """P3, P15: how close devices are is known once a backend that was too slow for it answers."""
+    async with bench(kind=PairingBench, rest=0.01) as b:
+        b.update(statuses(A, B, C))
+        await until(lambda: b.service.runner.stuck)
+        b.may_pair.set()
+
+        await until(lambda: list(b.service.prefer(["a", "b", "c"], [], 2)) == ["b", "c"])
 
 
 async def test_prepare() -> None:

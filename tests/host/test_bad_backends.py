@@ -221,25 +221,24 @@ async def test_an_affinity_that_fails_is_not_close(
         assert len(host.logged("affinity is not known")) == (fault != "none")
 
 
-async def test_a_hung_affinity_is_a_hung_backend(broken_site: Site, place: Path, kubelet: Kubelet) -> None:
-    """P3: an `affinity` past its deadline turns that backend's devices unhealthy until it returns; others serve on."""
-    trouble = place / "trouble"
-    trouble.touch()
+async def test_a_hung_affinity_costs_closeness_alone(broken_site: Site, place: Path, kubelet: Kubelet) -> None:
+    """P3, P15: an `affinity` past its deadline is said once; its backend's devices stay healthy, and are given."""
     section = {
         "DEVBAY_FAULTY__HOOK": "affinity",
         "DEVBAY_FAULTY__FAULT": "hang",
-        "DEVBAY_FAULTY__WHILE_EXISTS": str(trouble),
         "DEVBAY_FAULTY__COUNT": "2",
         "DEVBAY_DEADLINES__AFFINITY": "0.3",
     }
     async with beside_mock(broken_site, place, "devbay-faulty", backends="mock,faulty", **section) as host:
-        line = await host.says("backend fails", backend="faulty")
-        await allocatable(kubelet, MOCK, 1)
-        await allocatable(kubelet, FAULTY, 0)
-        trouble.unlink()
-
+        line = await host.says("affinity is not known", backend="faulty")
         await allocatable(kubelet, FAULTY, 2)
+        status = await kubelet.create_pod(pod(FAULTY))
+
+        assert status.phase == "Running"
         assert "affinity did not answer within 0.3 s" in line["reason"]
+        assert len(host.logged("affinity is not known")) == 1
+        assert host.logged("backend fails") == []
+        assert host.logged("device unhealthy") == []
 
 
 @pytest.mark.parametrize("hook", ["discover", "check", "edit", "watch", "prepare", "affinity"])
@@ -260,6 +259,8 @@ async def test_sigterm_does_not_wait_for_a_hung_call(
             await allocatable(kubelet, FAULTY, 2)
             status = await kubelet.create_pod(pod(FAULTY))
             assert "prepare did not answer" in status.container("main").message
+        elif hook == "affinity":
+            await host.says("affinity is not known", backend="faulty")
         elif hook != "watch":
             await host.says("backend fails", backend="faulty", state="hung")
 

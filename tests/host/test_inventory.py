@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from devbay import inventory
 from devbay.contract import Rejection
-from devbay.inventory import Change, DeviceStatus, HealthPolicy, Inventory, Key
+from devbay.holders import Occupancy
+from devbay.inventory import NOTHING_KNOWN, Change, DeviceStatus, HealthPolicy, Inventory, Key
 from devbay.model import HEALTHY, Device, Health, unhealthy
 
 RESOURCE = "example.com/widget"
@@ -38,11 +39,21 @@ class Bench:
         self.rejected: tuple[Rejection, ...] = ()
 
     def look(
-        self, at: float, *found: Device, health: Health = HEALTHY, by: str = "a", held: Collection[Key] | None = None
+        self,
+        at: float,
+        *found: Device,
+        health: Health = HEALTHY,
+        by: str = "a",
+        held: Collection[Key] | None = None,
+        known: Occupancy[Key] = NOTHING_KNOWN,
     ) -> "Bench":
-        """Take in a look of backend `by` that found these devices, all with one health."""
+        """Take in a look of backend `by` that found these devices, all with one health.
+
+        `held` is who holds devices by the kubelet's word, None while it is silent; `known` is what is known then.
+        """
         pairs = [(device, health) for device in found]
-        self.now, self.rejected = inventory.observe(self.now, by, pairs, at, held)
+        occupancy = known if held is None else Occupancy(held=frozenset(held), complete=True)
+        self.now, self.rejected = inventory.observe(self.now, by, pairs, at, occupancy)
         return self
 
     def fail(self, at: float, reason: str = "does not answer", by: str = "a") -> "Bench":
@@ -199,6 +210,41 @@ def test_looks_in_a_row() -> None:
 def test_without_the_kubelets_word_only_time_counts(second: float, listed: dict[str, Health]) -> None:
     """P10: where pod-resources cannot be read, a lost device is kept for `keep_lost` after the look that missed it."""
     assert Bench().look(0, widget()).look(10).look(20).look(second).health == listed
+
+
+def test_a_silence_lets_nobody_go() -> None:
+    """P10: a lost device that is known to be held stays through any silence of the kubelet, however long it is lost."""
+    bench = Bench().look(0, widget()).look(10, held={key()}).look(20, held={key()})
+    for day in range(1, 10):
+        assert bench.look(86400.0 * day, known=Occupancy(held=frozenset({key()}), spoken_at=20)).health == {"w0": GONE}
+
+
+@pytest.mark.parametrize(("second", "listed"), [(5599.9, {"w0": GONE}), (5600, {})])
+def test_time_counts_from_the_kubelets_last_word(second: float, listed: dict[str, Health]) -> None:
+    """P10: a device lost long ago that may be held is kept for `keep_lost` from the kubelet's last word on."""
+    bench = Bench().look(0, widget()).look(10, held={key()}).look(5000, held={key()})
+
+    assert bench.look(second, known=Occupancy(spoken_at=5000)).health == listed
+
+
+def test_what_is_held_and_was_never_found_is_listed() -> None:
+    """P10: a device that vanished while the host was down, and is held, is listed as gone until nobody holds it."""
+    bench = Bench().look(0, widget("w1"))
+    bench.now = inventory.recall(bench.now, {key("w0"), key("w1"), Key("other.com/thing", "t")}, 5)
+
+    assert bench.health == {"w0": GONE, "w1": HEALTHY}
+    assert inventory.recall(bench.now, {key("w0"), key("w1")}, 6) is bench.now
+    assert bench.look(10, widget("w1"), held={key("w0")}).health == {"w0": GONE, "w1": HEALTHY}
+    bench.look(20, widget("w1"), held={key("w0")})
+    assert bench.look(30, widget("w1"), held=NOBODY).health == {"w1": HEALTHY}
+
+
+def test_what_was_thought_gone_is_found() -> None:
+    """P10: a held device that is found after all is as healthy as its backend says."""
+    bench = Bench().look(0, widget("w1"))
+    bench.now = inventory.recall(bench.now, {key("w0")}, 5)
+
+    assert bench.look(10, widget("w0"), widget("w1")).health == {"w0": HEALTHY, "w1": HEALTHY}
 
 
 @pytest.mark.parametrize(("second", "listed"), [(64.9, {"w0": GONE}), (65, {})])
@@ -370,8 +416,33 @@ def test_numbers_and_differences_agree(looks: list[tuple[frozenset[str], frozens
     for at, (healthy, hot) in enumerate(looks):
         before = bench.now.snapshot
         pairs = [(widget(name), HEALTHY) for name in healthy - hot] + [(widget(name), HOT) for name in hot]
-        bench.now, _ = inventory.observe(bench.now, "a", pairs, at, NOBODY)
+        bench.now, _ = inventory.observe(bench.now, "a", pairs, at, Occupancy(complete=True))
         after = bench.now.snapshot
 
         assert after.number - before.number == bool(inventory.difference(before, after))
         assert inventory.difference(after, after) == ()
+
+
+def test_failures_are_counted_also_while_a_device_is_held_back() -> None:
+    """P12, P21: each turn from healthy to unhealthy counts, once, for as long as the device is listed."""
+
+    def failures(bench: Bench) -> list[int]:
+        return [status.failures for status in bench.now.snapshot]
+
+    bench = flapping(5)
+    assert failures(bench) == [5]
+    assert failures(bench.look(51, widget(), health=unhealthy("hotter still"))) == [5]
+    assert failures(bench.look(52, widget())) == [5]  # recovering, so reported unhealthy all the while
+    assert failures(bench.look(53, widget(), health=HOT)) == [6]
+    assert failures(Bench().look(0, widget(), health=HOT)) == [0]
+
+
+def test_resources_without_end_are_refused() -> None:
+    """P3: a backend that finds a new resource at every look gets as many as anybody needs; those it has stay."""
+    bench = Bench()
+    for n in range(inventory.MOST_RESOURCES + 5):
+        bench.look(n, widget("w", f"example.com/w{n}"))
+    assert len(bench.now.snapshot.resources) == inventory.MOST_RESOURCES
+    assert "one more than the 256 that a backend may have" in bench.rejected[0].reason
+
+    assert bench.look(300, widget("x", "example.com/w0")).rejected == ()

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devbay.inventory import DeviceStatus
+from devbay.holders import Replica
+from devbay.inventory import DeviceStatus, Key
 from devbay.model import HEALTHY, Device
-from devbay.offers import Offer, Refusal, Rule, Rules, offers
+from devbay.offers import Offer, Refusal, Rule, Rules, mixed, offers, withheld
 from devbay.selector import parse
 from devbay.sharing import Rule as Replicas
 from devbay.sharing import Sharing, device_id
@@ -183,3 +184,33 @@ def test_what_sharing_asks_for_and_is_not_here(rules: list[Replicas], problems: 
     devices = [status.device for status in found(GPU, "a", "b")[GPU]]
 
     assert Sharing(rules=tuple(rules)).shortfalls(devices) == problems
+
+
+@pytest.mark.parametrize(
+    ("rules", "resource", "held"),
+    [
+        ((), GPU, "a::1"),
+        ((), f"{GPU}.shared", "a::1"),
+        ((shared(Replicas(replicas=2)),), GPU, "a"),
+        ((shared(Replicas(replicas=2, rename=True)),), GPU, "a"),
+    ],
+)
+def test_a_device_is_not_given_whole_and_shared(rules: tuple[Rule, ...], resource: str, held: str) -> None:
+    """P16: while a pod holds a device in the form it had before its sharing was changed, nobody gets it in the new."""
+    made, _ = offers(found(GPU, "a", "b"), Rules(rules))
+    other = mixed(made.values(), [(Key(GPU, "a"), Replica(resource, held))])
+    assert other == {Key(GPU, "a"): Replica(resource, held)}
+
+    ((health, untouched),) = [
+        [share.status.health for share in withheld(offer, other).shares] for offer in made.values()
+    ]
+    assert not health
+    assert f"as {held} of {resource}" in health.reason
+    assert untouched
+
+
+def test_a_device_that_is_held_as_it_is_offered_is_not_withheld() -> None:
+    """P16: that a device is held as it is offered costs nobody a share of it."""
+    made, _ = offers(found(GPU, "a", "b"), Rules((shared(Replicas(replicas=2)),)))
+
+    assert mixed(made.values(), [(Key(GPU, "a"), Replica(GPU, "a::1")), (Key(NIC, "a"), Replica(NIC, "a"))]) == {}

@@ -43,7 +43,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def kubelet(plugins: Path, path: Path, clock: ManualClock) -> AsyncIterator[Kubelet]:
     """Run a kubelet that serves the API."""
-    async with Kubelet(plugins, pod_resources_socket=path, clock=clock) as running:
+    async with Kubelet(plugins, pod_resources_socket=path, clock=clock, rate_clock=clock) as running:
         yield running
 
 

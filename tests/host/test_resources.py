@@ -75,7 +75,7 @@ def test_everything_that_can_be_said() -> None:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ("{gpu: {policy: pack}}", "illegal resource name 'gpu': it must read vendor-domain/type"),
+        ("{gpu: {policy: pack}}", "resources.gpu: illegal resource name 'gpu': it must read vendor-domain/type"),
         ("{a.b/c: {polcy: pack}}", "resources.a.b/c.polcy: unknown key 'polcy'; did you mean 'policy'?"),
         (
             "{a.b/x: {}, a.b/c: {policy: packed}}",
@@ -173,6 +173,7 @@ def test_what_nvidias_plugin_strips_works() -> None:
         ("{replicas: 2}", "sharing.timeSlicing.resources.0 = {'replicas': 2}: object missing required field `name`"),
         ("{name: gpu}", "sharing.timeSlicing.resources.0 = {'name': 'gpu'}: object missing required field `replicas`"),
         ("{name: gpu, replicas: 1}", "sharing.timeSlicing.resources.0.replicas = 1: expected `int` >= 2"),
+        ("{name: gpu, replicas: 9999}", "sharing.timeSlicing.resources.0.replicas = 9999: expected `int` <= 4096"),
         (
             "{name: $invalid$, replicas: 2}",
             "sharing.timeSlicing.resources.0 = {'name': '$invalid$', 'replicas': 2}: ill",
@@ -199,6 +200,23 @@ def test_time_slicing_without_resources(section: str) -> None:
     assert "sharing.timeSlic" in refusal(f"sharing: {section}")
 
 
+@pytest.mark.parametrize("pattern", ["*", "nvidia.com/*", "nvidia.com/gp?"])
+def test_shared_twice_by_a_glob(pattern: str) -> None:
+    """P16: a glob that shares what ``sharing.timeSlicing`` shares contradicts it too; one that does not share may."""
+    slicing = "sharing: {timeSlicing: {resources: [{name: gpu, replicas: 3}]}}"
+    said = refusal(f"{{resources: {{'{pattern}': {{sharing: {{replicas: 2}}}}}}, {slicing}}}")
+
+    assert said.startswith(f"devbay.yaml: resources.{pattern}.sharing: nvidia.com/gpu is shared twice: by resources")
+    assert len(rules(f"{{resources: {{'{pattern}': {{policy: pack}}}}, {slicing}}}")) == 2
+
+
+def test_an_index_of_a_part() -> None:
+    """P16, P20: ``0:1`` is what it is written as, and not a number to the base of 60, as YAML has it."""
+    (rule,) = rules("sharing: {timeSlicing: {resources: [{name: gpu, replicas: 3, devices: [1:10]}]}}")
+
+    assert rule.sharing == Sharing(rules=(Replicas(selectors=(parse({"index": "1:10"}),), replicas=3),))
+
+
 def test_shared_twice() -> None:
     """P16: two sections that share one resource contradict each other; both are named."""
     said = refusal(
@@ -207,5 +225,6 @@ def test_shared_twice() -> None:
     )
 
     assert said == (
-        "devbay.yaml: nvidia.com/gpu is shared twice: by resources and by sharing.timeSlicing; keep one of them"
+        "devbay.yaml: resources.nvidia.com/gpu.sharing: it is shared twice: by resources and by "
+        "sharing.timeSlicing; keep one of them (line 1, column 31)"
     )

@@ -20,6 +20,7 @@ from devbay.model import HEALTHY, Node
 from devbay.retry import IMMEDIATE
 from devbay.runner import Report, Runner, State, Timing
 from devbay.settings import DeadlineSection
+from devbay.threads import Turn
 from tests import host
 from tests.host import PATIENCE, until
 
@@ -615,6 +616,16 @@ async def test_prepare_that_hangs(hang: Hang) -> None:
         assert await running.becomes(State.READY) == ready((WIDGET, HEALTHY))
 
 
+async def test_prepare_that_waits_for_a_look(hang: Hang) -> None:
+    """P14: what waits for its turn behind a look is given up at the deadline too: the kubelet waits no longer."""
+    timing = replace(CALM, deadlines=DeadlineSection(discover=PATIENCE, prepare=SHORT))
+    async with at_work(timing, discover=hang, prepare=lambda: None) as running:
+        await until(hang.entered.is_set)
+        with pytest.raises(CallTimeout, match=r"prepare did not get its turn within 0\.03 s"):
+            await running.runner.prepare("r", [WIDGET])
+        hang.over.set()
+
+
 def replace_deadline(**deadlines: float) -> DeadlineSection:
     """Return short deadlines, but for these."""
     return msgspec.structs.replace(HASTY.deadlines, **deadlines)
@@ -650,9 +661,41 @@ async def test_release() -> None:
 
     async with at_work(CALM, release=release) as running:
         with pytest.raises(BackendBug, match=r"devbay-widget 1\.2: release raised OSError: still busy"):
-            await running.runner.release("r", [WIDGET])
+            await running.runner.release("r", [WIDGET], Turn())
 
     assert asked == [("r", [WIDGET])]
+
+
+async def test_a_release_that_was_dropped_is_not_made() -> None:
+    """P10: what was dropped before the backend was told of it is never told; what is told cannot be dropped."""
+    asked: list[object] = []
+    async with at_work(CALM, release=lambda: asked.append(1)) as running:
+        dropped, kept = Turn(), Turn()
+        assert dropped.drop()
+        await running.runner.release("r", [WIDGET], dropped)
+        assert asked == []
+        await running.runner.release("r", [WIDGET], kept)
+
+    assert asked == [1]
+    assert not kept.drop()
+
+
+async def test_a_release_that_a_hanging_backend_cannot_be_told_is_dropped() -> None:
+    """P10: where an earlier call hangs a release fails, and is never made later, in somebody else's use."""
+    asked: list[object] = []
+    opened = threading.Event()
+    turn = Turn()
+    async with at_work(
+        HASTY, prepare=lambda: opened.wait(PATIENCE), release=lambda: asked.append(1)
+    ) as running:
+        with pytest.raises(CallTimeout):
+            await running.runner.prepare("r", [WIDGET])
+        with pytest.raises(CallTimeout):
+            await running.runner.release("r", [WIDGET], turn)
+        opened.set()
+
+    assert turn.dropped
+    assert asked == []
 
 
 # Where devices are.
@@ -689,10 +732,37 @@ async def test_affinities() -> None:
 
     devices = [replace(WIDGET, id=name) for name in "abc"]
     async with at_work(CALM, affinity=affinity) as running:
-        found = await running.runner.affinities(devices)
+        found, lacking = await running.runner.affinities(devices)
 
-    assert asked == ["ab", "ac", "bc"]
+    assert (asked, lacking) == (["ab", "ac", "bc"], "")
     assert [found.score(a, b) for a, b in ("ab", "ba", "ac", "bc")] == [2, 2, 0, 0]
+
+
+async def test_an_affinity_that_hangs(hang: Hang) -> None:
+    """P3, P15: past the deadline what was answered counts, no further pair is asked, and all devices stay healthy."""
+    asked: list[str] = []
+
+    def affinity(a: Device, b: Device) -> float:
+        asked.append(a.id + b.id)
+        if a.id + b.id == "ac":
+            hang()
+        return 2.0
+
+    devices = [replace(WIDGET, id=name) for name in "abc"]
+    async with at_work(replace(CALM, deadlines=replace_deadline(affinity=0.5)), affinity=affinity) as running:
+        await running.next()
+        found, lacking = await running.runner.affinities(devices)
+        again, _ = await running.runner.affinities(devices)
+        stuck = running.runner.stuck
+        report = await running.runner.look()
+        hang.over.set()
+        await until(lambda: not running.runner.stuck)
+
+    assert [found.score(a, b) for a, b in ("ab", "ac", "bc")] == [2, 0, 0]
+    assert (again.rows, asked) == ({}, ["ab", "ac"])
+    assert lacking == "devbay-widget 1.2: affinity did not answer within 0.5 s"
+    assert stuck == ("affinity did not answer within 0.5 s",)
+    assert (report, running.reports.kept) == (ready((WIDGET, HEALTHY)), [])
 
 
 # The end.

@@ -117,7 +117,10 @@ def test_another_nodes_unknown_name_only_warns() -> None:
 
     assert (choice.enabled, choice.line) == (("nvidia",), "gpu-*")
     assert choice.warnings == (
-        f"DEVBAY_BACKENDS: no backend 'fpga' is installed. {KNOWN} (in the line for fpga-*, not this node's)",
+        (
+            f"DEVBAY_BACKENDS: no backend 'fpga' is installed. {KNOWN} To have it, install its package: "
+            "pip install devbay-fpga (in the line for fpga-*, not this node's)"
+        ),
         (
             f"DEVBAY_BACKENDS: no backend 'mokc' is installed. Did you mean 'mock'? {KNOWN} "
             "(in the line for *, not this node's)"

@@ -6,6 +6,9 @@ from devbay.model import Attribute, Device
 from devbay.selector import EVERYTHING, Wanted, parse, unknown_names, values_of
 
 GI = 1024**3
+NEITHER = (
+    "is no comparison and no quantity; write one of >=, <=, >, <, ==, != before a number in one word, such as '>= 40Gi'"
+)
 GPU = Device(
     id="GPU-1f",
     resource="nvidia.com/gpu",
@@ -37,6 +40,10 @@ GPU = Device(
         {"memory": "!= 80Gi"},
         {"memory": 40 * GI},
         {"size": "== 40Gi"},
+        {"size": "40Gi"},
+        {"memory": "40Gi"},
+        {"memory": "40960Mi"},
+        {"memory": ["80Gi", "40.0Gi"]},
         {"mig": False},
         {"mig": "false"},
         {"product": "*A100*", "memory": ">= 40Gi", "index": [0, 1]},
@@ -58,6 +65,8 @@ def test_meant(wanted: dict[str, Wanted]) -> None:
         {"index": False},
         {"product": "A100"},
         {"memory": "> 40Gi"},
+        {"memory": "40G"},
+        {"size": "40960Mi"},
         {"memory": ">= 41G", "index": 1},
         {"product": "> 3"},
         {"mig": True},
@@ -82,6 +91,12 @@ def test_everything() -> None:
         ({"index": []}, "index: an empty list selects no device"),
         ({"id": ""}, "id: an empty text selects no device"),
         ({"memory": ">= 40Gx"}, "memory: '>= 40Gx' compares with '40Gx', which is no number such as 40Gi"),
+        ({"memory": "=> 1Gi"}, f"memory: '=> 1Gi' {NEITHER}"),
+        ({"memory": ">=1 Gi"}, f"memory: '>=1 Gi' {NEITHER}"),
+        ({"memory": "= 1Gi"}, f"memory: '= 1Gi' {NEITHER}"),
+        ({"memory": " !1Gi"}, f"memory: ' !1Gi' {NEITHER}"),
+        ({"memory": ">"}, f"memory: '>' {NEITHER}"),
+        ({"memory": ["40 Gi"]}, f"memory: '40 Gi' {NEITHER}"),
         ({"memory": ">= many"}, "memory: '>= many' compares with 'many', which is no number such as 40Gi"),
     ],
 )

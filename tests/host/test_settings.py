@@ -7,7 +7,7 @@ import pytest
 
 from devbay import settings
 from devbay.inventory import HealthPolicy
-from devbay.settings import DeadlineSection, HealthSection, Settings
+from devbay.settings import DeadlineSection, HealthSection, Settings, WebSection
 
 STRUCTS = [kind for kind in vars(settings).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
 
@@ -37,7 +37,9 @@ def test_every_section_is_named() -> None:
         "resources",
         "sharing",
         "cdi",
+        "web",
         "log",
+        "events",
     )
 
 
@@ -79,9 +81,31 @@ def test_deadlines_fit_the_kubelets() -> None:
         {"log": {"level": "loud"}},
         {"log": {"format": "xml"}},
         {"node": {"sys": None}},
+        {"web": {"listen": "8080"}},
+        {"web": {"listen": "0.0.0.0:http"}},
+        {"web": {"listen": "0.0.0.0:65536"}},
+        {"web": {"listen": "::1:8080"}},
+        {"web": {"page": "perhaps"}},
     ],
 )
 def test_senseless_values_are_refused(wrong: dict[str, object]) -> None:
     """P20: a value with which the host could not work is no value."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, Settings)
+
+
+@pytest.mark.parametrize(
+    ("listen", "in_pod", "address"),
+    [
+        ("auto", True, ("0.0.0.0", 8080)),  # noqa: S104 - what is listened on is the point
+        ("auto", False, ("127.0.0.1", 8080)),
+        ("", True, None),
+        (":9000", False, ("0.0.0.0", 9000)),  # noqa: S104 - as above
+        ("localhost:9000", True, ("localhost", 9000)),
+        ("[::]:9000", False, ("::", 9000)),
+        ("10.0.0.1:0", False, ("10.0.0.1", 0)),
+    ],
+)
+def test_the_web_listens_where_it_is_told(listen: str, *, in_pod: bool, address: tuple[str, int] | None) -> None:
+    """P21: probes reach the pod's address by default; outside a pod nobody else does; empty is nowhere."""
+    assert WebSection(listen=listen).address(in_pod=in_pod) == address

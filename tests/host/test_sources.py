@@ -1,16 +1,19 @@
 """From a file and variables to settings: what overrides what, and what is said of what cannot be meant (P20)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from devbay.api import BackendSettings
 from devbay.errors import ConfigError
+from devbay.misfits import Loader
 from devbay.settings import HealthSection, LogSection, NodeSection, Settings
 from devbay.sources import Sources, read
 
@@ -80,6 +83,11 @@ def refusal(text: str = "", kind: type = Mock, /, **variables: str) -> str:
     with pytest.raises(ConfigError) as caught:
         everything()
     return str(caught.value)
+
+
+def unmarked(message: str) -> str:
+    """Return a message without the line and column at its end."""
+    return re.sub(r" \(line \d+, column \d+\)$", "", message)
 
 
 # What counts.
@@ -206,6 +214,26 @@ def test_merge_keys() -> None:
     text = "mock: &m {count: 3, name: shared}\nother: {<<: *m, name: own}"
 
     assert said(text).section("other", Mock) == Mock(count=3, name="own")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("0000:41:00.0", "0000:41:00.0"),
+        ("41:00.0", "41:00.0"),
+        ("1:10", "1:10"),
+        ("0x1f", 31),
+        ("010", 8),
+        ("-3", -3),
+        ("1_000", 1000),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1.0e+3", 1000.0),
+    ],
+)
+def test_numbers_as_they_are_written(written: str, meant: object) -> None:
+    """P20: an address of PCI is a text without quotes too, and numbers are what they were."""
+    assert yaml.load(written, Loader) == meant  # noqa: S506 - a safe one
 
 
 # What Kubernetes puts there.
@@ -364,10 +392,8 @@ def test_the_files_mistake_is_the_files() -> None:
 
 def test_a_variable_does_not_hide_what_is_wrong_around_it() -> None:
     """P20: a variable within what should be a section and is none does not make it one."""
-    assert refusal("health: 5", DEVBAY_HEALTH__FLAP_LIMIT="4") == "devbay.yaml: health: expected a mapping, not 5"
-    assert refusal("mock: {inner: 5}", DEVBAY_MOCK__INNER__DEPTH="4").startswith(
-        "devbay.yaml: mock.inner: expected a map"
-    )
+    assert refusal("health: 5", DEVBAY_HEALTH__FLAP_LIMIT="4") == refusal("health: 5")
+    assert refusal("mock: {inner: 5}", DEVBAY_MOCK__INNER__DEPTH="4") == refusal("mock: {inner: 5}")
 
 
 @pytest.mark.parametrize(
@@ -383,7 +409,7 @@ def test_a_variable_does_not_hide_what_is_wrong_around_it() -> None:
 )
 def test_a_dataclass_is_as_strict(text: str, message: str) -> None:
     """P20: a backend that declares its section as a dataclass has its unknown keys refused too, however deep."""
-    assert refusal(text, Plain) == f"devbay.yaml: {message}"
+    assert unmarked(refusal(text, Plain)) == f"devbay.yaml: {message}"
 
 
 def test_a_dataclass_is_filled() -> None:
@@ -397,7 +423,7 @@ def test_a_dataclass_is_filled() -> None:
 def test_a_backend_without_settings() -> None:
     """P20: a backend that declares no settings gets none, and a key for it is unknown as any other."""
     assert said().section("mock", dict) == {}
-    assert refusal("mock: {count: 1}", dict) == "devbay.yaml: mock: this backend has no settings"
+    assert unmarked(refusal("mock: {count: 1}", dict)) == "devbay.yaml: mock: this backend has no settings"
     assert refusal("", dict, DEVBAY_MOCK__COUNT="1").startswith("DEVBAY_MOCK__COUNT: unknown key 'count'")
 
 
@@ -414,6 +440,6 @@ def test_a_section_that_judges_itself() -> None:
             if self.count > 10:
                 raise LookupError("too many")
 
-    assert refusal("mock: {count: 3}", Even) == "devbay.yaml: mock = {'count': 3}: 3 is odd"
+    assert unmarked(refusal("mock: {count: 3}", Even)) == "devbay.yaml: mock = {'count': 3}: 3 is odd"
     assert refusal("", Even, DEVBAY_MOCK__COUNT="3") == "DEVBAY_MOCK__COUNT: mock = {'count': 3}: 3 is odd"
-    assert refusal("mock: {count: 12}", Even) == "devbay.yaml: mock: LookupError: too many"
+    assert unmarked(refusal("mock: {count: 12}", Even)) == "devbay.yaml: mock: LookupError: too many"

@@ -131,6 +131,80 @@ async def test_a_held_device_that_vanishes_stays_until_its_pod_ends(
         await kubelet.wait_until(lambda: kubelet.capacity.get(RESOURCE) == 2, PATIENCE, "two lockers left")
 
 
+async def test_a_held_device_that_vanished_outlives_a_silence(broken_site: Site, place: Path, lockers: Path) -> None:
+    """P10: a held device that is gone for long stays listed when the kubelet restarts and knows no pods yet."""
+    async with node(broken_site, place, DEVBAY_HEALTH__KEEP_LOST="0") as (host, kubelet):
+        (held,) = (await kubelet.create_pod(pod("p"))).container("main").devices[RESOURCE]
+        await looked_at(kubelet)
+        (lockers / held).unlink()
+        await host.says("device unhealthy", device=held)
+        await kubelet.restart(api_server=False)
+        await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 2, PATIENCE, "two lockers")
+        for _ in range(5):
+            await looked_at(kubelet)
+
+        assert not host.logged("device dropped")
+        assert kubelet.capacity[RESOURCE] == 3
+
+
+async def test_a_held_device_that_vanished_before_the_start_is_listed(
+    broken_site: Site, place: Path, lockers: Path
+) -> None:
+    """P10: a device that a pod holds and that went while no host ran is listed, unhealthy, until the pod ends."""
+    async with node(broken_site, place) as (host, kubelet):
+        await kubelet.create_pod(Pod(name="devbay", containers=(Container(name="main"),)))
+        (held,) = (await kubelet.create_pod(pod("p"))).container("main").devices[RESOURCE]
+        await host.stop()
+        (lockers / held).unlink()
+        async with running(place / "plugins", host.environment, **host.variables) as second:
+            await second.says("device found", device=held)
+            await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 2, PATIENCE, "two lockers")
+            assert kubelet.capacity[RESOURCE] == 3
+            await kubelet.delete_pod("p")
+            await second.says("device dropped", device=held)
+
+
+@pytest.mark.usefixtures("lockers")
+async def test_of_two_hosts_one_releases(broken_site: Site, place: Path) -> None:
+    """P10: while two hosts overlap, the one that the kubelet asks releases, and the other does not."""
+    async with node(broken_site, place) as (first, kubelet):
+        await kubelet.create_pod(pod("p"))
+        await looked_at(kubelet)
+        async with running(place / "plugins", first.environment, **first.variables) as second:
+            await second.says("ListAndWatch opened")
+            for _ in range(3):
+                await looked_at(kubelet)
+            await kubelet.delete_pod("p")
+            await kubelet.create_pod(Pod(name="other", containers=(Container(name="main"),)))
+            await second.says("released")
+            for _ in range(5):
+                await looked_at(kubelet)
+
+            assert len([entry for entry in diary(place) if entry.startswith("release")]) == 1
+            assert not first.logged("released")
+
+
+@pytest.mark.usefixtures("lockers")
+async def test_a_share_that_is_held_keeps_its_device_from_being_given_whole(broken_site: Site, place: Path) -> None:
+    """P16: where sharing is switched off while a pod holds a share, nobody gets the whole device until it ends."""
+    config = place / "config.yaml"
+    config.write_text(f"resources: {{{RESOURCE}: {{sharing: {{replicas: 1}}}}}}\n")
+    async with node(broken_site, place, DEVBAY_CONFIG=f"{config}") as (first, kubelet):
+        await kubelet.create_pod(Pod(name="devbay", containers=(Container(name="main"),)))
+        await first.stop()
+        config.write_text(f"resources: {{{RESOURCE}: {{sharing: {{replicas: 2}}}}}}\n")
+        async with running(place / "plugins", first.environment, **first.variables) as sharing:
+            await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 6, PATIENCE, "six shares")
+            await kubelet.create_pod(pod("p"))
+            await sharing.stop()
+        config.write_text("{}\n")
+        async with running(place / "plugins", first.environment, **first.variables):
+            await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 2, PATIENCE, "two lockers")
+            assert kubelet.capacity[RESOURCE] == 3
+            await kubelet.delete_pod("p")
+            await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 3, PATIENCE, "three lockers")
+
+
 async def test_a_free_device_that_vanishes_is_dropped(broken_site: Site, place: Path, lockers: Path) -> None:
     """P10: a device that nobody holds, by the kubelet's word, goes after two looks, and not after ten minutes."""
     async with node(broken_site, place) as (host, kubelet):

@@ -1,6 +1,7 @@
 """Calls into code that may block, fail or never return: what the caller gets, and what becomes of the thread (P3)."""
 
 import asyncio
+import ctypes
 import subprocess
 import sys
 import threading
@@ -81,6 +82,20 @@ async def test_whatever_is_raised_comes_back_as_a_value(worker: Worker, error: B
 
     assert caught.value.__cause__ is error
     assert await call(worker, lambda: 42) == 42
+
+
+async def test_what_is_no_text_reaches_messages_escaped(worker: Worker) -> None:
+    """P3, P14: what is raised with half a character, as a file's name may have it, can be put into a message."""
+
+    def fail() -> None:
+        raise OSError("\udcff\nis in the way")
+
+    with pytest.raises(CallFailed) as caught:
+        await call(worker, fail)
+
+    assert caught.value.text == r"\udcff is in the way"
+    assert caught.value.description.startswith(r"OSError: \udcff is in the way (")
+    assert caught.value.description.encode()
 
 
 async def test_deadline(worker: Worker, gate: Gate) -> None:
@@ -294,3 +309,26 @@ async def test_what_an_error_says_is_asked_in_the_thread() -> None:
 
     assert set(said_in) == {"odd"}
     worker.end()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_was_killed_is_told_from_one_that_hangs() -> None:
+    """P21: a thread that ended from outside is not alive; one whose call hangs is, and so is one that is done."""
+    killed, hanging, done = Worker("killed"), Worker("hanging"), Worker("done")
+    gate = threading.Event()
+    thread = await killed.call(threading.get_ident, what="asking", deadline=PATIENCE)
+    with pytest.raises(CallTimeout):
+        await hanging.call(gate.wait, what="waiting", deadline=0.01)
+    await done.call(int, what="counting", deadline=PATIENCE)
+    done.end()
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))
+    with pytest.raises(CallTimeout):
+        await killed.call(int, what="counting", deadline=0.05)
+
+    await until(lambda: not killed.alive)
+    assert hanging.alive
+    assert done.alive
+    gate.set()
+    await hanging.free.wait()
+    hanging.end()

@@ -57,6 +57,7 @@ def test_the_hooks_are_pinned() -> None:
         "check": ["node", "settings", "devices"],
         "watch": ["node", "settings", "wake", "stop"],
         "affinity": ["node", "settings", "a", "b"],
+        "explain": ["node", "settings", "device"],
         "edit": ["node", "settings", "resource", "devices"],
         "prepare": ["node", "settings", "resource", "devices"],
         "release": ["node", "settings", "resource", "devices"],

@@ -15,6 +15,7 @@ TRESPASSES = {
     "policy-is-pure": ("host/src/devbay/sharing.py", "import time"),
     "wire": ("host/src/devbay/runner.py", "import grpc"),
     "retries": ("host/src/devbay/kubelet/__init__.py", "import tenacity"),
+    "metrics": ("host/src/devbay/runner.py", "import prometheus_client"),
     "terminal": ("host/src/devbay/plugins.py", "import rich.table"),
     "pytest": ("host/src/devbay/plugins.py", "import pytest"),
     "simulator-shares-no-logic": ("host/src/devbay/simulator/__init__.py", "from devbay import sharing"),

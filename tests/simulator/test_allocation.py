@@ -289,6 +289,26 @@ async def test_39_no_response_is_an_error(kubelet: Kubelet, plugin: Plugin) -> N
     assert because(await kubelet.create_pod(pod("p"))) == "no containers return in allocation response "
 
 
+async def test_40_an_empty_answer_leaves_its_device_taken(kubelet: Kubelet, plugin: Plugin) -> None:
+    """Behaviour 40: only an error gives the devices back; after an empty answer they are taken until the next freeing.
+
+    That comes with the first allocation after a pod that holds devices is gone (DM/manager.go:557-578).
+    """
+    await up(kubelet, plugin)
+    await kubelet.create_pod(pod("holds"))
+    plugin.on_allocate = answering(pb.AllocateResponse())
+    await kubelet.create_pod(pod("p"))
+    taken = [device.allocated for device in kubelet.devices(RESOURCE).values()]
+    plugin.on_allocate = answering(response())
+    refused = await kubelet.create_pod(pod("q"))
+    await kubelet.delete_pod("holds")
+    given = await kubelet.create_pod(pod("r", count=2))
+
+    assert taken == [True, True]
+    assert because(refused).startswith("requested number of devices unavailable")
+    assert given.phase == "Running"
+
+
 async def test_40_a_failed_allocate_leaves_no_device_taken(kubelet: Kubelet, plugin: Plugin) -> None:
     """Behaviours 40 and 42: the error reaches the pod in Go's words, and the devices are free again."""
     await up(kubelet, plugin)

@@ -95,8 +95,8 @@ def test_cdi_1_nodes_belong_to_the_process_s_user_by_default() -> None:
     """CDI behaviour 1: where a file names no owner, a user who is not root owns the node; root leaves it as it is."""
     asked = edits(deviceNodes=[{"path": "/dev/null"}, {"path": "/dev/zero", "uid": 1, "gid": 0}])
 
-    def owners(**user: int) -> list[tuple[int | None, int | None]]:
-        return [(device.uid, device.gid) for device in apply(FinalContainer(), asked, **user).devices]
+    def owners(uid: int = 0, gid: int = 0) -> list[tuple[int | None, int | None]]:
+        return [(device.uid, device.gid) for device in apply(FinalContainer(), asked, uid=uid, gid=gid).devices]
 
     assert owners(uid=1000, gid=100) == [(1000, 100), (1, 0)]
     assert owners() == [(None, None), (1, 0)]

@@ -1,6 +1,7 @@
 """``devbay simulate``, as its user meets it: a process, its lines, its exit code."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -89,10 +90,57 @@ def test_it_does_not_clean_a_directory_of_something_else(directory: Path, capsys
     assert (directory / "theirs.sock").exists()
 
 
-def test_a_version_that_is_none_is_refused(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong version is a wrong argument, said before anything starts."""
-    assert run_command_line(["simulate", str(directory), "--version", "latest"]) == Exit.USAGE
-    assert "'latest' is not a Kubernetes version" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["thesis.tex", ".bashrc", "link"])
+@pytest.mark.parametrize("version", ["1.32", "v1.28.3"])
+def test_an_old_kubelet_deletes_no_file_of_somebody_s(
+    directory: Path, capsys: pytest.CaptureFixture[str], name: str, version: str
+) -> None:
+    """Where a release deletes every file, a directory with any is refused, although a simulator has been there."""
+    (directory / ".devbay-simulate").mkdir()
+    (directory / "kubelet_internal_checkpoint").write_text("{}")
+    (directory / name).symlink_to("nowhere") if name == "link" else (directory / name).write_text("years of work")
+
+    assert run_command_line(["simulate", str(directory), "--version", version]) == Exit.USAGE
+
+    said = f"{directory} holds {name}. A starting kubelet of release {version} would delete every file in it"
+    assert said in capsys.readouterr().err
+    assert os.path.lexists(directory / name)
+
+
+async def test_an_old_kubelet_starts_where_kubelets_were(directory: Path) -> None:
+    """What kubelets and plugins leave behind is no reason to refuse: their checkpoint, and sockets."""
+    (directory / "kubelet_internal_checkpoint").write_text("{}")
+    (directory / "DEPRECATION").write_text("")
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(directory / "plugin.sock"))
+    async with simulate(directory, "--version", "1.32") as process:
+        assert "deleted" in await line_with(process, "kubelet started")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("latest", "'latest' is not a Kubernetes version"),
+        ("9.9", "how Kubernetes 9.9 behaves is not known; the newest release that is simulated is 1.37"),
+        ("0.36", "how Kubernetes 0.36 behaves is not known"),
+        ("v1.136.2", "how Kubernetes v1.136.2 behaves is not known"),
+    ],
+)
+def test_a_version_that_is_none_is_refused(
+    directory: Path, capsys: pytest.CaptureFixture[str], version: str, said: str
+) -> None:
+    """A wrong version, or one of which nothing is known, is a wrong argument, said before anything starts."""
+    assert run_command_line(["simulate", str(directory), "--version", version]) == Exit.USAGE
+    assert said in capsys.readouterr().err
+    assert list(directory.iterdir()) == []
+
+
+def test_a_wrong_option_shows_the_command_that_was_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usage beside an error is that of ``devbay simulate``: how it is made of two commands concerns nobody."""
+    assert run_command_line(["simulate", "--numa-nodes", "x"]) == Exit.USAGE
+    shown = capsys.readouterr().err
+    assert "foreground" not in shown
+    assert "simulate [OPTIONS] [DIRECTORY]" in shown
 
 
 def test_its_help_is_for_someone_new(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,3 +149,4 @@ def test_its_help_is_for_someone_new(capsys: pytest.CaptureFixture[str]) -> None
     text = " ".join(capsys.readouterr().out.split())
     assert "the kubelet is the agent that starts containers" in text
     assert "deletes all sockets in it" in text
+    assert 'Kubelets up to release 1.32 delete every file in it, and so does "--version 1.32"' in text

@@ -1,5 +1,7 @@
 """The pod-resources API: its socket, its rate limit, and what List, Get and GetAllocatableResources say."""
 
+import asyncio
+import contextlib
 import socket
 import stat
 from collections.abc import AsyncIterator, Iterable
@@ -13,6 +15,7 @@ from devbay._proto import deviceplugin_v1beta1_pb2 as pb
 from devbay.errors import KubeletDirectoryError
 from devbay.simulator import Container, Freed, Kubelet, Pod, StreamEnded
 from devbay.simulator.limiter import Limiter
+from devbay.simulator.podresources import BURST
 from tests.simulator.asking import Asking
 from tests.simulator.conftest import QUICK, ManualClock, listed, pod, up
 from tests.simulator.plugin import RESOURCE, Plugin, device
@@ -27,7 +30,8 @@ def path(directory: Path) -> Path:
 @pytest.fixture
 async def kubelet(directory: Path, path: Path, clock: ManualClock) -> AsyncIterator[Kubelet]:
     """Run a kubelet that serves the API, and whose clock a test moves."""
-    async with Kubelet(directory, timing=QUICK, clock=clock, pod_resources_socket=path) as running:
+    kubelet = Kubelet(directory, timing=QUICK, clock=clock, rate_clock=clock, pod_resources_socket=path)
+    async with kubelet as running:
         yield running
 
 
@@ -112,6 +116,18 @@ async def test_50_ten_calls_at_once_then_a_hundred_a_second(
         await asking.list()
 
     assert sum(kubelet.metrics.pod_resources_endpoint_requests_total.values()) == 11
+
+
+async def test_50_a_clock_that_stands_still_refuses_nobody(directory: Path, path: Path, clock: ManualClock) -> None:
+    """Where a test's clock stands, who asks on is answered on, as by a kubelet: the limit has a clock of its own."""
+    async with Kubelet(directory, clock=clock, pod_resources_socket=path) as kubelet, Asking(path) as asking:
+        answers = kubelet.metrics.pod_resources_endpoint_requests_list
+        async with asyncio.timeout(20):
+            while answers["v1"] <= BURST:
+                with contextlib.suppress(grpc.aio.AioRpcError):  # it may be asked faster than a kubelet answers
+                    await asking.list()
+
+        assert kubelet.clock() == clock.now
 
 
 def test_50_the_bucket_holds_no_more_than_its_burst() -> None:

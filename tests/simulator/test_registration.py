@@ -106,6 +106,12 @@ async def test_8_the_callers_deadline_ends_the_dial(directory: Path, plugin: Plu
         assert plugin.calls == []
 
 
+@pytest.mark.parametrize(("remaining", "seconds"), [(None, 10.0), (60.0, 10.0), (0.1, 0.1), (-1.0, -1.0)])
+def test_8_the_dial_ends_with_the_first_deadline(remaining: float | None, seconds: float) -> None:
+    """Behaviour 8: ten seconds, or what the caller has left if that is less; a caller may have no deadline."""
+    assert Timing().dial_for(remaining) == seconds
+
+
 async def test_8_release_1_32_dials_on_without_the_caller(directory: Path, plugin: Plugin) -> None:
     """Behaviour 8: in 1.32 a registration goes on when the plugin has given up waiting for the answer."""
     async with Kubelet(directory, version="1.32") as kubelet:

@@ -18,6 +18,8 @@ from tests.house.workspace import ROOT
 from tests.testing import widgets, wrong
 
 WRONG = sorted(path.stem for path in Path(wrong.__file__).parent.glob("[!_]*.py"))
+PARTS = 5
+"""How many test runs go on at once: most of their time is waiting."""
 SUITE = """
 import pytest
 from devbay.testing import BackendConformance
@@ -38,6 +40,15 @@ class TestRight(BackendConformance):
     def rig(self, fake_node: FakeNode) -> Rig:
         """Give three widgets."""
         return widgets.rig(widgets.Backend, fake_node)
+
+
+class TestCareful(BackendConformance):
+    """So does the one that prepares and releases its devices."""
+
+    @pytest.fixture
+    def rig(self, fake_node: FakeNode) -> Rig:
+        """Give three widgets."""
+        return widgets.rig(widgets.Careful, fake_node)
 
 
 def run_pytest(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -63,14 +74,14 @@ def failures_of(place: Path, names: Sequence[str]) -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def failures() -> dict[str, set[str]]:
-    """Run the kit on every wrong backend: in three parts at once, and in memory: it waits, and makes many files."""
+    """Run the kit on every wrong backend: in several parts at once, and in memory: it waits, and makes many files."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the directory made there is our own
-    with tempfile.TemporaryDirectory(prefix="devbay-wrong-", dir=memory) as name, ThreadPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory(prefix="devbay-wrong-", dir=memory) as name, ThreadPoolExecutor(PARTS) as pool:
         place = Path(name)
         for each in WRONG:
             (place / f"test_{each}.py").write_text(SUITE.format(name=each), encoding="utf-8")
-        first, second, third = pool.map(partial(failures_of, place), (WRONG[::3], WRONG[1::3], WRONG[2::3]))
-    return first | second | third
+        parts = pool.map(partial(failures_of, place), (WRONG[first::PARTS] for first in range(PARTS)))
+        return {name: cases for part in parts for name, cases in part.items()}
 
 
 @pytest.mark.parametrize("name", WRONG)

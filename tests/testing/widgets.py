@@ -77,6 +77,24 @@ class Backend:
         return HEALTHY if text == "online" else unhealthy(f"its status is {text}, not online")
 
 
+class Careful(Backend):
+    """The same, and what is done around a container: only what was prepared is released."""
+
+    def __init__(self) -> None:
+        self.prepared: set[str] = set()
+
+    @hookimpl
+    def prepare(self, devices: Sequence[Device]) -> None:
+        """Switch the widgets on."""
+        self.prepared.update(device.id for device in devices)
+
+    @hookimpl
+    def release(self, resource: str, devices: Sequence[Device]) -> None:
+        """Switch the widgets off, which were switched on."""
+        if resource != RESOURCE or not {device.id for device in devices} <= self.prepared:
+            raise AssertionError(f"{devices} of {resource} were not prepared")
+
+
 def rig(backend: object, node: FakeNode) -> Rig:
     """Give three widgets."""
 
@@ -91,5 +109,11 @@ def rig(backend: object, node: FakeNode) -> Rig:
     def fail(device: Device) -> None:
         node.add({f"{CLASS}/{PurePosixPath(device.paths[0]).name}": "broken\n"})
 
+    def mend(device: Device) -> None:
+        node.add({f"{CLASS}/{PurePosixPath(device.paths[0]).name}": "online\n"})
+
+    def remove(device: Device) -> None:
+        node.remove(f"{CLASS}/{PurePosixPath(device.paths[0]).name}", *device.paths)
+
     set_devices(3)
-    return Rig(backend, node.node, set_devices=set_devices, fail=fail)
+    return Rig(backend, node.node, set_devices=set_devices, fail=fail, mend=mend, remove=remove)

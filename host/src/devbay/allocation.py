@@ -16,18 +16,26 @@ from devbay.answers import Answers
 from devbay.cdi import delivery
 from devbay.cdi.directory import SpecificationDirectory
 from devbay.contract import ContractViolation
-from devbay.errors import BackendBug, DevbayError, TooManyShares, UnhealthyDevice, UnknownDevice
-from devbay.holders import Container
+from devbay.custody import Release
+from devbay.errors import BackendBug, CallTimeout, DevbayError, TooManyShares, UnhealthyDevice, UnknownDevice
 from devbay.kubelet.service import Advertised, Given
 from devbay.model import ContainerEdits, Device
 from devbay.offers import Offer
 from devbay.runner import Runner
+from devbay.tally import ResourceTally
+from devbay.threads import Turn
 
 _NAMED = 16
 """Devices that an error names: it becomes a pod's event."""
 
 _PAIRED = 512
 """Devices of one resource that are asked how close they are, each to each; with more, nobody is."""
+
+_REST = 300.0
+"""Seconds until devices are asked again how close they are, where not all could be asked in time."""
+
+_READY = 30.0
+"""Seconds that a resource waits for its specifications before it is registered all the same."""
 
 
 class Tenancy(Protocol):
@@ -37,7 +45,11 @@ class Tenancy(Protocol):
         """Take note of advertised ids that a request named: a container may be given them."""
 
     async def allocated(self, offer: Offer, ids: Sequence[str]) -> None:
-        """Take note of advertised ids that a container is given now. Returns when it may have them."""
+        """Take note of advertised ids that a container is given now. Returns when it may have them.
+
+        Raises:
+            CallTimeout: what is still being done to one of them has no end.
+        """
 
 
 class ResourceService:
@@ -46,11 +58,24 @@ class ResourceService:
     Attributes:
         runner: the backend that offers the resource.
         offer: what is offered now.
+        tally: what happened to the resource.
     """
 
-    def __init__(self, offer: Offer, runner: Runner, specifications: SpecificationDirectory, tenancy: Tenancy) -> None:
+    def __init__(  # noqa: PLR0913 - what it works with, and two limits that tests set
+        self,
+        offer: Offer,
+        runner: Runner,
+        specifications: SpecificationDirectory,
+        tenancy: Tenancy,
+        *,
+        rest: float = _REST,
+        patience: float = _READY,
+    ) -> None:
+        self._rest = rest
+        self._patience = patience
         self.runner = runner
         self.offer = offer
+        self.tally = ResourceTally()
         self._tenancy = tenancy
         self._specifications = specifications
         self._devices = offer.devices
@@ -58,19 +83,42 @@ class ResourceService:
         self._affinity = preference.Affinity()
         self._paired: tuple[Device, ...] = ()
         self._pairing: asyncio.Task[None] | None = None
+        self._resting: frozenset[str] = frozenset()
         self._writing: set[asyncio.Task[None]] = set()
         self._hooks_lost = False
         self._answers = Answers(offer.source, runner, self._warmed)
         self._log = structlog.get_logger().bind(resource=offer.resource, backend=runner.backend.name)
 
     @property
+    def backend(self) -> str:
+        """Whose devices they are."""
+        return self.runner.backend.name
+
+    @property
     def prepares(self) -> bool:
         """Whether the backend wants to make devices ready before a container starts."""
         return "prepare" in self.runner.backend.hooks
 
+    def serves(self, offer: Offer, runner: Runner) -> bool:
+        """Whether this service can take `offer` over: another backend's devices, or another source's, are others."""
+        return self.runner is runner and self.offer.source == offer.source
+
+    def adopt(self, runner: Runner) -> None:
+        """Have the same backend answer through another runner; what the old one said is forgotten."""
+        self.runner = runner
+        self._paired, self._resting = (), frozenset()
+        self._forget()
+        self.update(self.offer)
+
+    def _forget(self) -> None:
+        self._answers.close()
+        self._answers = Answers(self.offer.source, self.runner, self._warmed)
+
     def update(self, offer: Offer) -> list[Advertised]:
         """Take over what is offered now; return what is to be advertised."""
-        self.offer = offer
+        delivery, self.offer = self.offer.delivery, offer
+        if offer.delivery != delivery:  # so that what is asked ahead anew is written where it is delivered from
+            self._forget()
         self._devices = offer.devices
         self._advertised = {one: share.status.device.id for share in offer.shares for one in share.ids}
         self._answers.update(status.device for status in self._devices.values() if status.health)
@@ -91,10 +139,17 @@ class ResourceService:
         """Return when all that could be asked ahead was asked, and written where it is delivered by a specification.
 
         Before a resource is registered: a kubelet that comes back after a reboot starts containers with answers of
-        before, and the specifications of before are gone with ``/var/run``.
+        before, and the specifications of before are gone with ``/var/run``. A backend that needs too long for that does
+        not keep its devices away: an allocation writes what it needs.
         """
-        while pending := [task for task in (self._answers.warming, *self._writing) if task and not task.done()]:
-            await asyncio.wait(pending)
+        try:
+            async with asyncio.timeout(self._patience):
+                while not self._answers.asked.is_set():  # others, if the backend was loaded anew meanwhile
+                    await self._answers.asked.wait()
+                if self._writing:
+                    await asyncio.wait(set(self._writing))
+        except TimeoutError:
+            self._log.warning("registered before all was asked ahead", patience=self._patience)
 
     async def allocate(self, ids: Sequence[str]) -> Given:
         """Return what one container is given for the advertised `ids`.
@@ -104,7 +159,7 @@ class ResourceService:
             UnhealthyDevice: it failed since the kubelet's list was sent.
             TooManyShares: a container may have one share only.
             DeliveryError: a specification that the container needs cannot be written.
-            CallTimeout: the backend was too slow.
+            CallTimeout: the backend was too slow, or still has not released one of them.
             BackendBug: its answer cannot be used.
         """
         devices = self._known(ids)
@@ -135,18 +190,25 @@ class ResourceService:
         if self.prepares:
             await self.runner.prepare(self.offer.source, devices)
 
-    async def release(self, ids: Iterable[str], container: Container) -> None:
-        """Have the backend do what is due when devices, by their own ids, were let go by `container`. Never fails."""
-        devices = [self._devices[one].device for one in ids if one in self._devices]
+    async def release(self, release: Release, turn: Turn) -> bool:
+        """Have the backend do what is due, unless `turn` is dropped; return whether it is at work no more. Never fails.
+
+        A `turn` that has not begun when this returns is dropped, where there was something to do.
+        """
+        devices = [self._devices[one].device for one in release.devices if one in self._devices]
         if not devices or "release" not in self.runner.backend.hooks:
-            return
-        log = self._log.bind(devices=[device.id for device in devices], pod=f"{container.namespace}/{container.pod}")
+            return True
+        log = self._log.bind(devices=[device.id for device in devices], pod=release.pod)
         try:
-            await self.runner.release(self.offer.source, devices)
+            await self.runner.release(self.offer.source, devices, turn)
+        except CallTimeout as error:
+            log.warning("release put off" if turn.dropped else "release failed", reason=str(error))
+            return turn.dropped
         except DevbayError as error:
             log.warning("release failed", reason=str(error))
         else:
             log.info("released")
+        return True
 
     def _known(self, ids: Sequence[str]) -> tuple[Device, ...]:
         for one in ids:
@@ -204,14 +266,21 @@ class ResourceService:
         if "affinity" not in self.runner.backend.hooks or devices == self._paired or len(devices) > _PAIRED:
             return
         self._paired = devices
+        if self._resting == frozenset(device.id for device in devices):  # asked as they are then
+            return
+        self._resting = frozenset()
         if self._pairing is not None:
             self._pairing.cancel()
+        self._pairing = asyncio.create_task(self._pair_all(), name=f"{self.offer.resource}-affinity")
 
-        async def pair() -> None:
-            try:
-                self._affinity = await self.runner.affinities(devices)
-            except DevbayError as error:
-                self._paired = ()  # asked again when something changes
-                self._log.warning("affinity is not known", reason=str(error))
-
-        self._pairing = asyncio.create_task(pair(), name=f"{self.offer.resource}-affinity")
+    async def _pair_all(self) -> None:
+        """Learn how close all are; a backend too slow for it is left alone for a while, and what it said counts."""
+        while True:
+            found, lacking = await self.runner.affinities(self._paired)
+            if found.rows or not lacking:  # else what is known of before is better than nothing
+                self._affinity = found
+            if not lacking:
+                return
+            self._resting = frozenset(device.id for device in self._paired)
+            await asyncio.sleep(self._rest)
+            self._resting = frozenset()

@@ -23,7 +23,7 @@ class Answers:
     `warmed` is called when what single devices need was asked for ahead, with all that is known of them, by device id.
 
     Attributes:
-        warming: the task that asks ahead; None before there was anything to ask.
+        asked: set once all that could be asked ahead at first was asked, or there was nothing to ask.
     """
 
     def __init__(
@@ -34,24 +34,37 @@ class Answers:
         self._warmed = warmed
         self._known: dict[tuple[Device, ...], ContainerEdits] = {}
         self._generation = 0
-        self.warming: asyncio.Task[None] | None = None
+        self._since: dict[Device, int] = {}  # in which generation each usable device came
+        self._fresh = False
+        self._warming: asyncio.Task[None] | None = None
+        self._rounds = 0
+        self.asked = asyncio.Event()
+        self.asked.set()
         self._log = structlog.get_logger().bind(resource=source, backend=runner.backend.name)
 
     def update(self, usable: Iterable[Device]) -> None:
-        """Forget what is not about `usable` devices, and ask for what single ones of them need."""
-        devices = set(usable)
+        """Forget what is not about `usable` devices, and ask for what single ones of them need.
+
+        What is being asked about a device that is usable still goes on: another one may come and go without end.
+        """
         self._generation += 1
-        self._known = {asked: edits for asked, edits in self._known.items() if devices.issuperset(asked)}
-        self.close()
-        unasked = sorted((device for device in devices if (device,) not in self._known), key=lambda d: d.id)
-        if ahead := unasked[: max(0, _REMEMBERED // 2 - len(self._known))]:
-            self.warming = asyncio.create_task(self._warm(ahead), name=f"{self._source}-warm")
+        self._since = {device: self._since.get(device, self._generation) for device in usable}
+        self._known = {asked: edits for asked, edits in self._known.items() if self._since.keys() >= set(asked)}
+        self._fresh = bool(self._unasked())
+        if self._fresh and (self._warming is None or self._warming.done()):
+            if not self._rounds:
+                self.asked.clear()
+            self._warming = asyncio.create_task(self._warm(), name=f"{self._source}-warm")
 
     def close(self) -> None:
         """Stop asking ahead."""
-        if self.warming is not None:
-            self.warming.cancel()
-            self.warming = None
+        if self._warming is not None:
+            self._warming.cancel()
+        self.asked.set()
+
+    def _unasked(self) -> list[Device]:
+        unasked = sorted((device for device in self._since if (device,) not in self._known), key=lambda d: d.id)
+        return unasked[: max(0, _REMEMBERED // 2 - len(self._known))]
 
     async def of(self, devices: tuple[Device, ...]) -> ContainerEdits:
         """Return what a container needs for these devices together. Raises as `Runner.edit` does."""
@@ -63,15 +76,25 @@ class Answers:
         return edits
 
     def _remember(self, devices: tuple[Device, ...], edits: ContainerEdits, generation: int) -> None:
-        """Keep an answer, unless a device changed or failed while it was made."""
-        if generation == self._generation:
+        """Keep an answer, unless one of its devices changed or failed while it was made."""
+        if all(self._since.get(device, self._generation + 1) <= generation for device in devices):
             self._known[devices] = edits
             if len(self._known) > _REMEMBERED:
                 del self._known[next(iter(self._known))]
 
-    async def _warm(self, devices: Iterable[Device]) -> None:
+    async def _warm(self) -> None:
+        while self._fresh:
+            self._fresh = False
+            await self._ask_ahead(self._unasked())
+            self._warmed({asked[0].id: edits for asked, edits in self._known.items() if len(asked) == 1})
+            self._rounds += 1
+            self.asked.set()
+
+    async def _ask_ahead(self, devices: Iterable[Device]) -> None:
         said = False
         for device in devices:
+            if device not in self._since or (device,) in self._known:
+                continue
             generation = self._generation
             try:
                 self._remember((device,), await self._runner.edit_ahead(self._source, (device,)), generation)
@@ -81,4 +104,3 @@ class Answers:
                 said = True
                 if isinstance(error, CallTimeout):
                     return
-        self._warmed({asked[0].id: edits for asked, edits in self._known.items() if len(asked) == 1})

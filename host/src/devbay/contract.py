@@ -25,6 +25,7 @@ _PERMISSIONS = "rwm"
 _MAX_NUMA_NODE = 2**31 - 1  # far above any machine's, and within what both protocols can say
 _HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 _SHOWN = 80
+_MAX_EXPLANATION = 4000
 _MAX_DEVICES = 100_000  # more than a list within the kubelet's 4 MiB can hold
 
 
@@ -135,6 +136,22 @@ def accept_affinity(answer: object) -> float:
     if not isinstance(answer, int | float) or not math.isfinite(answer):
         raise ContractViolation(f"affinity returned {_show(answer)} instead of a number")
     return float(answer)
+
+
+def accept_explanation(answer: object) -> str:
+    """Return an `explain` answer as text of lines; empty where there is nothing to add.
+
+    Raises:
+        ContractViolation: it is no text.
+    """
+    if answer is None:
+        return ""
+    if not isinstance(answer, str):
+        raise ContractViolation(f"explain returned {_show(answer)} instead of text")
+    text = "".join(
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in answer
+    )
+    return text.strip()[:_MAX_EXPLANATION]
 
 
 def _judge(item: object) -> Device | str:

@@ -1,18 +1,32 @@
-"""From plain data to a type: one section of a document, and the variables that override parts of it.
+"""From plain data to a type: one section of a document, and what a variable means for it.
 
 Pure. Whatever does not fit is an error that names the place, the value and the nearest known name; `devbay.misfits`
 finds the words.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import msgspec
 import yaml
 
 from devbay.errors import ConfigError
-from devbay.misfits import ANYTHING, Loader, fields, members, nearest, path_of, value_problem, yaml_problem
+from devbay.layers import Keys, Layer
+from devbay.misfits import (
+    ANYTHING,
+    NOTHING,
+    SECTION_TYPES,
+    Loader,
+    Misfit,
+    Misplaced,
+    fields,
+    members,
+    nearest,
+    path_of,
+    value_misfit,
+    yaml_problem,
+)
 
 T = TypeVar("T")
 PREFIX = "DEVBAY_"
@@ -38,57 +52,77 @@ class Variable:
     text: str
 
 
-def convert(document: object, kind: type[T], file: str, path: tuple[str, ...], variables: Collection[Variable]) -> T:
-    """Return a section of a document, overridden by variables, as a type.
+def misfits(document: object, kind: type) -> Iterator[Misfit]:
+    """Yield everything in a section that does not fit its type; nothing, where `convert` would succeed."""
+    if not isinstance(document, dict):
+        yield Misfit(problem=f"expected a mapping, not {document!r}")
+        return
+    if kind is dict and document:
+        yield Misfit(problem="this backend has no settings")
+        return
+    info = msgspec.inspect.type_info(kind)
+    gone = set(_empty_sections(document, info, ()))
+    for unknown in _unknown_keys(document, info, ()):
+        gone.add(unknown.keys)
+        yield unknown
+    yield from _wrong_values(document, kind, gone)
 
-    Args:
-        document: the section as YAML has it.
-        kind: the type: a msgspec struct or a dataclass, in which no key may be unknown, however deep.
-        file: where the section stands, for messages.
-        path: the section's own name, for messages; empty for the host's sections together.
-        variables: what overrides single keys.
+
+def _wrong_values(document: Mapping[str, Any], kind: type, gone: set[Keys]) -> Iterator[Misfit]:
+    """Yield what msgspec refuses: it names the first only, so that is taken out, and it is asked again."""
+    while True:
+        left = _without(document, gone, ())
+        try:
+            msgspec.convert(left, kind, dec_hook=path_of)
+        except msgspec.ValidationError as error:
+            found = value_misfit(str(error), left, kind)
+            if isinstance(error.__cause__, Misplaced):
+                found = replace(found, keys=(*found.keys, *error.__cause__.keys), value=NOTHING)
+            keys = _as_written(document, found.keys, gone)
+            lacking = [other for other in gone if other[: len(keys)] == keys and (keys or len(other) == 1)]
+            if not lacking:  # else it may only lack what was taken out
+                yield replace(found, keys=keys)
+            if not keys or keys in gone:
+                return
+            gone |= {keys, *_emptied(document, keys, gone)}
+        except Exception as error:  # noqa: BLE001 - a backend's own type may check itself, and raise anything
+            if not gone:
+                yield Misfit(problem=f"{type(error).__name__}: {error}")
+            return
+        else:
+            return
+
+
+def convert(document: object, kind: type[T]) -> T:
+    """Return a section in which nothing is a misfit as its type."""
+    empty = set(_empty_sections(document, msgspec.inspect.type_info(kind), ()))
+    return msgspec.convert(_without(document, empty, ()), kind, dec_hook=path_of)
+
+
+def assign(variable: Variable, kind: type, section: Keys) -> Layer:
+    """Return what a variable sets in a section of a type; `section` is the section's name, empty for the host's.
 
     Raises:
-        ConfigError: something does not fit; the text names source, key and value.
+        ConfigError: there is no such key, or the text is not of its type.
     """
     info = msgspec.inspect.type_info(kind)
-    if not isinstance(document, dict):
-        raise ConfigError(f"{file}: {'.'.join(path)}: expected a mapping, not {document!r}")
-    if kind is dict and document:
-        raise ConfigError(f"{file}: {'.'.join(path)}: this backend has no settings")
-    _check_keys(document, info, file, path)
-    merged, origins = document, dict[tuple[str, ...], str]()
-    for variable in variables:
-        keys, value = _resolve(variable, info, len(path))
-        merged = _with(merged, keys, value, f"{file}: {'.'.join(path)}")
-        origins[keys] = variable.name
-    try:
-        return msgspec.convert(merged, kind, dec_hook=path_of)
-    except msgspec.ValidationError as error:
-        place, problem = value_problem(str(error), merged, path, kind)
-        blamed = [name for keys, name in origins.items() if all(a == b for a, b in zip(keys, place, strict=False))]
-        raise ConfigError(f"{', '.join(blamed) or file}: {problem}") from None
-    except Exception as error:  # noqa: BLE001 - a backend's own type may check itself, and raise anything
-        raise ConfigError(f"{file}: {'.'.join(path)}: {type(error).__name__}: {error}") from None
-
-
-def _resolve(variable: Variable, info: msgspec.inspect.Type, depth: int) -> tuple[tuple[str, ...], object]:
-    """Return the keys that a variable sets, and its value as the type of that place."""
-    keys: list[str] = []
-    for key in variable.path[depth:]:
+    keys = list(section)
+    for depth, key in enumerate(variable.path[len(section) :], len(section)):
         known = {f.encode_name: f for f in fields(info)}
         name = next((name for name in known if variable_name(name) == key), None)
         if name is None:
-            names = [f"{PREFIX}{'__'.join([*variable.path[:depth], *keys, variable_name(n)])}".upper() for n in known]
+            names = [f"{PREFIX}{'__'.join([*variable.path[:depth], variable_name(n)])}".upper() for n in known]
             raise ConfigError(f"{variable.name}: unknown key {key!r}{nearest(variable.name, names)}")
         keys.append(name)
         info = known[name].type
-    if not keys:
+    if len(keys) == len(section):
         raise ConfigError(f"{variable.name}: names a section and no key")
-    return tuple(keys), _value(variable, info)
+    return Layer(name=variable.name, keys=tuple(keys), value=_value(variable, info))
 
 
 def _value(variable: Variable, info: msgspec.inspect.Type) -> object:
+    while isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
     kind = _python_type(info)
     scalar = isinstance(
         info,
@@ -140,14 +174,14 @@ def _python_type(info: msgspec.inspect.Type) -> Any:
     return plain.get(type(info), object)
 
 
-def _check_keys(value: object, info: msgspec.inspect.Type, file: str, path: tuple[str, ...]) -> None:
-    """Make sure that no key is unknown, however deep. msgspec does so for its own types, and not for dataclasses."""
+def _unknown_keys(value: object, info: msgspec.inspect.Type, keys: Keys) -> Iterator[Misfit]:
+    """Yield each unknown key, however deep. msgspec knows of such for its own types, and not for dataclasses."""
     if isinstance(info, msgspec.inspect.AnyType):
         return
     if isinstance(value, list):
         for position, item in enumerate(value):
             for member in members(info):
-                _check_keys(item, getattr(member, "item_type", ANYTHING), file, (*path, str(position)))
+                yield from _unknown_keys(item, getattr(member, "item_type", ANYTHING), (*keys, str(position)))
     if not isinstance(value, dict):
         return
     known = {f.encode_name: f.type for f in fields(info)}
@@ -155,18 +189,56 @@ def _check_keys(value: object, info: msgspec.inspect.Type, file: str, path: tupl
     inner = next((m.value_type for m in members(info) if isinstance(m, msgspec.inspect.DictType)), ANYTHING)
     for key, item in value.items():
         if known and inner is ANYTHING and key not in known and key not in tags:
-            place = ".".join([*path, str(key)])
-            raise ConfigError(f"{file}: {place}: unknown key {key!r}{nearest(str(key), known)}")
-        _check_keys(item, known.get(key, inner), file, (*path, str(key)))
+            yield Misfit(keys=(*keys, str(key)), problem=f"unknown key {key!r}{nearest(str(key), known)}")
+        else:
+            yield from _unknown_keys(item, known.get(key, inner), (*keys, str(key)))
 
 
-def _with(document: Mapping[str, Any], keys: tuple[str, ...], value: object, place: str) -> dict[str, Any]:
-    first, *rest = keys
-    if not rest:
-        return {**document, first: value}
-    inner = document.get(first)
-    inner = {} if inner is None else inner
-    place = f"{place}{'' if place.endswith(' ') else '.'}{first}"
-    if not isinstance(inner, dict):
-        raise ConfigError(f"{place}: expected a mapping, not {inner!r}")
-    return {**document, first: _with(inner, tuple(rest), value, place)}
+def _empty_sections(value: object, info: msgspec.inspect.Type, keys: Keys) -> Iterator[Keys]:
+    """Yield each section whose keys are all commented out: nothing was said about it."""
+    if not isinstance(value, dict):
+        return
+    for each in fields(info):
+        here = (*keys, each.encode_name)
+        if each.encode_name not in value:
+            continue
+        if value[each.encode_name] is None and isinstance(each.type, SECTION_TYPES):
+            yield here
+        else:
+            yield from _empty_sections(value[each.encode_name], each.type, here)
+
+
+def _without(value: Any, gone: Collection[Keys], keys: Keys) -> Any:
+    """Return a document without what stands at some places."""
+    if not any(place[: len(keys)] == keys for place in gone):
+        return value
+    if isinstance(value, list):
+        left = [(item, (*keys, str(n))) for n, item in enumerate(value)]
+        return [_without(item, gone, place) for item, place in left if place not in gone]
+    if isinstance(value, dict):
+        named = [(key, item, (*keys, str(key))) for key, item in value.items()]
+        return {key: _without(item, gone, place) for key, item, place in named if place not in gone}
+    return value
+
+
+def _as_written(document: Any, keys: Keys, gone: Collection[Keys]) -> Keys:
+    """Return the keys by which the whole document has what a document without `gone` has under `keys`."""
+    place: Keys = ()
+    for key in keys:
+        if isinstance(document, list):
+            left = [n for n in range(len(document)) if (*place, str(n)) not in gone]
+            place = (*place, str(left[int(key)]))
+            document = document[left[int(key)]]
+        else:
+            place = (*place, key)
+            items = document.items() if isinstance(document, dict) else ()
+            document = next((item for name, item in items if str(name) == key), None)
+    return place
+
+
+def _emptied(document: Any, keys: Keys, gone: Collection[Keys]) -> Iterator[Keys]:
+    """Yield the list that has no item left when what stands at `keys` is gone too: that it is empty is nobody's say."""
+    for key in keys[:-1]:
+        document = document[int(key)] if isinstance(document, list) else document.get(key)
+    if isinstance(document, list) and all((*keys[:-1], str(n)) in {*gone, keys} for n in range(len(document))):
+        yield keys[:-1]

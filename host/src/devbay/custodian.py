@@ -5,19 +5,40 @@ clock and the calls.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from devbay import custody
 from devbay.custody import Custody, CustodyPolicy, Release
-from devbay.holders import Holders, Replica
+from devbay.errors import CallTimeout
+from devbay.holders import Holders, Occupancy, Replica
 from devbay.podresources import PodResources, Silent, Why
+from devbay.sharing import device_ids
+from devbay.threads import Turn
 
 _RELEASE_PATIENCE = 2.0
-"""Seconds that a container waits for the release of devices it is given: the kubelet admits no other pod meanwhile."""
+"""Seconds that a container waits for a release of its devices to begin: the kubelet admits no other pod meanwhile."""
+
+_AFTER_ALLOCATE = 0.1
+"""Seconds until the kubelet is asked who was given devices: a pod may end before the next question is due."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ending:
+    """A release that is under way: the result is whether it is at work no more."""
+
+    release: Release
+    turn: Turn
+    task: asyncio.Task[bool]
+
+    def concerns(self, resource: str, devices: Sequence[str]) -> bool:
+        """Whether anything is to be done to one of these."""
+        return self.release.resource == resource and not set(devices).isdisjoint(self.release.devices)
 
 
 class Custodian:
@@ -31,7 +52,7 @@ class Custodian:
     def __init__(
         self,
         kubelet: PodResources | None,
-        release: Callable[[Release], Coroutine[Any, Any, None]],
+        release: Callable[[Release, Turn], Coroutine[Any, Any, bool]],
         *,
         interval: float,
         policy: CustodyPolicy,
@@ -39,7 +60,8 @@ class Custodian:
     ) -> None:
         """Know what `kubelet` says, None where it is not to be asked, every `interval` seconds.
 
-        `release` is awaited for devices that nobody holds any more.
+        `release` is awaited for devices that nobody holds any more. It drops a turn that did not come, and returns
+        whether it is at work no more.
         """
         self.holders: Holders | None = None
         self.reason = "" if kubelet else "the configuration has it not asked"
@@ -49,33 +71,64 @@ class Custodian:
         self._clock = clock
         self._custody = Custody(policy=policy)
         self._said: Why | None = None
-        self._releases: set[asyncio.Task[None]] = set()
+        self._endings: set[_Ending] = set()
+        self._woken = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
     @property
-    def held(self) -> frozenset[Replica] | None:
-        """Every advertised id that a container may be using; None where that cannot be told."""
-        return self._custody.held
+    def occupancy(self) -> Occupancy[Replica]:
+        """Which advertised ids containers use, as far as it is known."""
+        return self._custody.occupancy
 
     async def watch(self, looked: Callable[[], None]) -> None:
         """Ask again and again, until cancelled; `looked` is called after each time."""
         while True:
+            self._woken.clear()
             await self._look()
             looked()
-            await asyncio.sleep(self._interval)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._woken.wait()
 
     async def allocated(self, resource: str, ids: Sequence[str]) -> None:
-        """Take in that a container is given ids. Returns when it may have them: who had them before has let go."""
+        """Take in that a container is given ids. Returns when it may have them: nothing is done to them any more.
+
+        A release that has not begun in time is not made: it would be done to the new container. One that has begun is
+        waited for.
+
+        Raises:
+            CallTimeout: one that has begun is past its deadline and still at work.
+        """
         self._custody, releases = custody.allocated(self._custody, resource, ids, self._clock())
-        if tasks := self._start(releases):
-            _, late = await asyncio.wait(tasks, timeout=_RELEASE_PATIENCE)
-            if late:
-                self._log.warning("devices are given while they are still being released", resource=resource)
+        self._start(releases)
+        self._look_soon()
+        devices = device_ids(ids)
+        endings = [ending for ending in self._endings if ending.concerns(resource, devices)]
+        if not endings:
+            return
+        _, late = await asyncio.wait([ending.task for ending in endings], timeout=_RELEASE_PATIENCE)
+        for ending in endings:
+            if ending.task in late and ending.turn.drop():
+                ending.task.cancel()
+            if ending.turn.dropped:
+                self._say_not_released(ending.release)
+        begun = [ending.task for ending in endings if not ending.turn.dropped]
+        if begun:
+            await asyncio.wait(begun)
+        if not all(task.result() for task in begun):
+            raise CallTimeout(f"{resource}: {', '.join(devices)}: the release after the last pod is still at work")
+
+    def govern(self, policy: CustodyPolicy) -> None:
+        """Go by other rules from now on."""
+        self._custody = replace(self._custody, policy=policy)
 
     def close(self) -> None:
         """Wait for no release that is under way."""
-        for task in self._releases:
-            task.cancel()
+        for ending in self._endings:
+            ending.task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def _look(self) -> None:
         if self._kubelet is None:
@@ -98,16 +151,33 @@ class Custodian:
         level("the kubelet does not say who holds what; vanished devices stay listed for a while", reason=silent.reason)
         self._said = silent.why
 
-    def _start(self, releases: Sequence[Release]) -> list[asyncio.Task[None]]:
-        tasks = []
+    def _look_soon(self) -> None:
+        def look() -> None:
+            self._timer = None
+            self._woken.set()
+
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_AFTER_ALLOCATE, look)
+
+    def _start(self, releases: Sequence[Release]) -> None:
         for release in releases:
-            if (
-                release.taken_by is not None
-            ):  # what would be done to the devices now would be done to the next container
-                self._log.info("not released: in use again", resource=release.resource, devices=list(release.devices))
-                continue
-            task = asyncio.create_task(self._release(release), name=f"{release.resource}-release")
-            self._releases.add(task)
-            task.add_done_callback(self._releases.discard)
-            tasks.append(task)
-        return tasks
+            if release.taken_by is not None:  # what would be done now would be done to the next container
+                self._say_not_released(release)
+            else:
+                self._begin(release, Turn())
+
+    def _begin(self, release: Release, turn: Turn) -> None:
+        task = asyncio.create_task(self._end(release, turn), name=f"{release.resource}-release")
+        ending = _Ending(release, turn, task)
+        self._endings.add(ending)
+        task.add_done_callback(lambda _: self._endings.discard(ending))
+
+    async def _end(self, release: Release, turn: Turn) -> bool:
+        try:
+            return await self._release(release, turn)
+        finally:
+            if turn.dropped:
+                self._custody = custody.postponed(self._custody, release)
+
+    def _say_not_released(self, release: Release) -> None:
+        self._log.info("not released: in use again", resource=release.resource, devices=list(release.devices))

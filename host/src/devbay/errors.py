@@ -32,6 +32,20 @@ class KubeletDirectoryError(DevbayError):
     """Whoever runs the node must act: the kubelet's directory is missing, not writable, or its path is too long."""
 
 
+class KubernetesApiError(DevbayError):
+    """Whoever runs the cluster must act: the API server is not reached, or refuses. Devices are offered all the same.
+
+    Attributes:
+        status: the server's HTTP status; 0 where there is none.
+        pause: seconds that it asked to be left alone.
+    """
+
+    def __init__(self, text: str, *, status: int = 0, pause: float = 0.0) -> None:
+        super().__init__(text)
+        self.status = status
+        self.pause = pause
+
+
 class KubeletUnavailable(DevbayError):  # noqa: N818 - a normal state of a node
     """The kubelet does not answer. Nobody need act: it is waited for."""
 

@@ -3,9 +3,12 @@
 Pure. What follows from answers is decided in `devbay.custody`.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Container(NamedTuple):
@@ -62,3 +65,22 @@ class Look:
     holders: Holders
     kubelet: Hashable
     asked: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupancy(Generic[T]):
+    """What is known of what is in use.
+
+    Attributes:
+        held: what a container is taken to use: it is let go by nobody's silence.
+        complete: whether all else is free. Where not, the kubelet is silent, and only time frees it ...
+        spoken_at: ... counted from here: when the kubelet last said all that is held.
+    """
+
+    held: frozenset[T] = frozenset()
+    complete: bool = False
+    spoken_at: float = float("-inf")
+
+    def of(self, held: Iterable[S]) -> "Occupancy[S]":
+        """Return the same of the same things by another name."""
+        return Occupancy(held=frozenset(held), complete=self.complete, spoken_at=self.spoken_at)

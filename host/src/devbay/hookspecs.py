@@ -12,7 +12,8 @@ What every hook can rely on:
   validated; an empty `dict` if it has no such hook.
 * Hooks block freely: no hook runs on the host's event loop. *Thread* below says which ones never overlap.
 * Each call has a deadline (settings, ``deadlines``). A call past it is abandoned: the devices turn unhealthy with that
-  as the reason, no second call is made in that thread until the first returns, and then all is asked anew.
+  as the reason (but not for `affinity`), no second call is made in that thread until the first returns, and then all
+  is asked anew.
 * Whatever is raised, `SystemExit` included, stays in the thread. `BackendUnavailable` is a normal answer where its
   hook says so; anything else is logged as this backend's fault, naming its distribution and version.
 """
@@ -59,7 +60,7 @@ def discover(node: Node, settings: Any) -> Iterable[Device] | None:
     """Return the devices that are here now, in any order. Required.
 
     Called at start, at every scan (``health.scan_interval``, 10 s by default) and after each `wake`. Thread: the
-    backend's own, one call at a time with `check`, `affinity`, `prepare`, `release` and `close`.
+    backend's own, one call at a time with `check`, `prepare`, `release` and `close`.
 
     One device that cannot be read should be left out or returned as it can be, with `check` saying why: it must not
     hide its neighbours. A device left out is reported unhealthy first, and dropped only when nobody can hold it. An
@@ -101,7 +102,22 @@ def affinity(node: Node, settings: Any, a: Device, b: Device) -> float | None:
     """Return how close two devices are; a higher number is closer. Optional.
 
     Symmetric. Only comparisons within one resource matter. Asked once per pair and snapshot, never while a request
-    waits; the choosing is the host's. Thread: the backend's own. An error counts as "not close".
+    waits; the choosing is the host's. An error counts as "not close", and so does a pair that was not answered before
+    the deadline, which is for all pairs of a resource together; those are asked again some minutes later.
+
+    Thread: its own. It may run while `discover` does.
+    """
+
+
+@hookspec(firstresult=True)
+def explain(node: Node, settings: Any, device: Device) -> str | None:
+    """Return in a few lines why this device is here: what it was found by, and what its health rests on. Optional.
+
+    For a person at ``devbay explain device``, who knows the hardware and not this backend: name the files, drivers and
+    settings that were looked at, and what they said. None means that there is nothing to add.
+
+    Asked for one device of the last `discover`, after its `check`, by that command alone: the host never calls it.
+    Thread: the backend's own. What it raises is shown in place of the answer.
     """
 
 
@@ -135,8 +151,12 @@ def prepare(node: Node, settings: Any, resource: str, devices: Sequence[Device])
 def release(node: Node, settings: Any, resource: str, devices: Sequence[Device]) -> object:
     """Do what is due when the container that held these devices is gone. Optional.
 
-    Called some time after the pod's end, when two looks found nobody holding them; never because the kubelet was
-    silent. Thread: the backend's own. What it raises is logged.
+    Called some time after the pod's end, when two looks found nobody holding them, and at the latest when the kubelet
+    gives them again, before they are used; never because the kubelet was silent, and never while a pod that is known
+    of has them. It may come for devices that no container used: the kubelet's pod was rejected after all. It does not
+    come for a use by an init container, or for one shorter than a look, until the devices are given again; nor where
+    this backend was busy until they were: a container waits two seconds for this to begin, and then it is put off to
+    the next pod's end. One that has begun is waited for. Thread: the backend's own. What it raises is logged.
     """
 
 

@@ -31,7 +31,11 @@ def _gist(reason: str) -> str:
 
 
 class Journal:
-    """Remembers what was said, so that it is not said again."""
+    """Remembers what was said, so that it is not said again.
+
+    Attributes:
+        rivals: how often another host was found to serve a resource of ours.
+    """
 
     def __init__(self) -> None:
         self._log = structlog.get_logger()
@@ -39,17 +43,30 @@ class Journal:
         self._rejections: dict[str, tuple[Rejection, ...]] = {}
         self._refusals: tuple[Refusal, ...] = ()
         self._unmatched: set[str] = set()
+        self._warnings: tuple[str, ...] = ()
         self._shortfalls: set[tuple[str, str]] = set()
+        self.rivals = 0
 
     def start(self, node: Node, choice: Choice, *, any_installed: bool) -> None:
         """Say what is about to run, and on which node."""
         self._log.info("devbay starts", node=node.name, backends=list(choice.enabled))
-        for warning in choice.warnings:
-            self._log.warning("backend selection", problem=warning)
         if not any_installed:
             self._log.warning("no backend is installed: nothing runs here; try 'pip install devbay-mock'")
         elif not choice.line:
             self._log.warning("no line of the backend selection matches this node: nothing runs here", node=node.name)
+
+    def warnings(self, warnings: Iterable[str]) -> None:
+        """Say what is wrong in the configuration of other nodes; this one works all the same."""
+        said, self._warnings = self._warnings, tuple(warnings)
+        for warning in self._warnings:
+            if warning not in said:
+                self._log.warning("the configuration of other nodes", problem=warning)
+
+    def disabled(self, backend: str) -> None:
+        """Say that a backend is to run here no longer."""
+        self._log.info("backend disabled", backend=backend)
+        self._states.pop(backend, None)
+        self._rejections.pop(backend, None)
 
     def stop(self, resources: int) -> None:
         """Say that all is closed."""
@@ -124,13 +141,15 @@ class Journal:
                 self._shortfalls.add((resource, problem))
                 self._log.warning("sharing as far as possible", resource=resource, problem=problem)
 
-    def rival(self, resource: str, socket: str) -> None:
-        """Say that another host serves one of our resources."""
-        self._log.warning("another host serves this resource on this node", resource=resource, socket=socket)
+    def rival(self, resource: str, socket: str, backend: str = "") -> None:
+        """Say that another host serves one of our resources; `backend` is whose it is with us, where that is known."""
+        self.rivals += 1
+        whose = {"backend": backend} if backend else {}
+        self._log.warning("another host serves this resource on this node", **whose, resource=resource, socket=socket)
 
-    def withdrawn(self, resource: str) -> None:
+    def withdrawn(self, resource: str, backend: str) -> None:
         """Say that a resource has no devices any more."""
-        self._log.info("no devices left", resource=resource)
+        self._log.info("no devices left", backend=backend, resource=resource)
 
     def not_pruned(self, error: DevbayError) -> None:
         """Say that what is gone stays in a CDI specification; it is tried again."""

@@ -6,13 +6,15 @@ away twice; two sources never make one offer, since their devices may bear the s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple, TypeAlias
 
 from devbay.contract import resource_name_problem
-from devbay.inventory import DeviceStatus
-from devbay.sharing import UNSHARED, Sharing, replica_ids
+from devbay.holders import Replica
+from devbay.inventory import DeviceStatus, Key
+from devbay.model import unhealthy
+from devbay.sharing import UNSHARED, Sharing, is_share, replica_ids
 
 Delivery: TypeAlias = Literal["direct", "cdi", "cdi-annotations"]
 """How container edits reach the container: in the answer itself, as CDI device names, or as those in annotations."""
@@ -55,16 +57,16 @@ class Rules:
 
     def sharing(self, source: str) -> Sharing:
         """Return how the devices of a backend's resource are shared."""
-        return next((rule.sharing for rule in self._of(source) if rule.sharing is not None), UNSHARED)
+        return next((rule.sharing for rule in self.of(source) if rule.sharing is not None), UNSHARED)
 
     def delivery(self, resource: str, source: str) -> Delivery:
         """Return how the edits of an offered resource reach a container."""
-        rules = (*self._of(resource), *self._of(source))
+        rules = (*self.of(resource), *self.of(source))
         return next((rule.delivery for rule in rules if rule.delivery is not None), "direct")
 
     def policy(self, resource: str, source: str) -> Policy | None:
         """Return which devices of an offered resource a pod had best get; None where it was not said."""
-        rules = (*self._of(resource), *self._of(source))
+        rules = (*self.of(resource), *self.of(source))
         return next((rule.policy for rule in rules if rule.policy is not None), None)
 
     def unmatched(self, resources: Iterable[str]) -> tuple[str, ...]:
@@ -72,7 +74,8 @@ class Rules:
         known = list(resources)
         return tuple(r.pattern for r in self.rules if not any(fnmatchcase(name, r.pattern) for name in known))
 
-    def _of(self, resource: str) -> list[Rule]:
+    def of(self, resource: str) -> list[Rule]:
+        """Return the rules that mean a resource, the strongest first."""
         meant = [rule for rule in self.rules if rule.pattern == resource or fnmatchcase(resource, rule.pattern)]
         return sorted(meant, key=lambda rule: rule.pattern != resource)  # stable: the order of writing stays
 
@@ -139,6 +142,31 @@ def offers(found: Mapping[str, Sequence[DeviceStatus]], rules: Rules) -> tuple[d
         else:
             made[offer.resource] = offer
     return made, tuple(refused)
+
+
+def mixed(made: Iterable[Offer], held: Iterable[tuple[Key, Replica]]) -> dict[Key, Replica]:
+    """Return which devices are held whole and offered in shares now, or the other way round, and as what."""
+    by_form = {(key, is_share(replica.id)): replica for key, replica in sorted(held)}
+    found = {}
+    for offer in made:
+        for share in offer.shares:
+            key = Key(offer.source, share.status.device.id)
+            if (other := by_form.get((key, not is_share(share.ids[0])))) is not None:
+                found[key] = other
+    return found
+
+
+def withheld(offer: Offer, mixed: Mapping[Key, Replica]) -> Offer:
+    """Return an offer whose devices that are `mixed` are unhealthy: to give them would be to give them twice."""
+    return replace(offer, shares=tuple(_withheld(share, mixed, offer.source) for share in offer.shares))
+
+
+def _withheld(share: Share, mixed: Mapping[Key, Replica], source: str) -> Share:
+    held = mixed.get(Key(source, share.status.device.id))
+    if held is None or not share.status.health:
+        return share
+    reason = f"a pod from before its sharing was changed holds it, as {held.id} of {held.resource}"
+    return share._replace(status=replace(share.status, health=unhealthy(reason)))
 
 
 def _of_source(source: str, devices: Sequence[DeviceStatus], rules: Rules) -> Iterable[Offer]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devbay import plugins
+from devbay.custody import CustodyPolicy
 from devbay.errors import ConfigError
 from devbay.model import Node
 from devbay.plugins import Installed, Rejected
+from devbay.reload import Intent
 from devbay.runner import Report, Runner, Timing
 from devbay.selection import Choice
 from devbay.settings import Settings
-from devbay.sources import Sources
+from devbay.sources import HOST, Sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Plan:
         installed: the backends that can be had, by name.
         rejected: those that cannot be run whatever is configured.
         choice: which are enabled on this node.
+        warnings: what is wrong in overlays that are for other nodes; sentences.
     """
 
     settings: Settings
@@ -33,6 +36,26 @@ class Plan:
     installed: Mapping[str, Installed]
     rejected: tuple[Rejected, ...]
     choice: Choice
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def intent(self) -> Intent:
+        """What of this can change while a host runs."""
+        return Intent(settings=self.settings, sources=self.sources, enabled=self.choice.enabled)
+
+    @property
+    def custody(self) -> CustodyPolicy:
+        """When the kubelet's word on who holds what is believed."""
+        return CustodyPolicy(
+            node=self.node.name,
+            settle=self.settings.kubelet.pod_resources_settle,
+            keep_unseen=self.settings.health.keep_lost,
+        )
+
+    @property
+    def timing(self) -> Timing:
+        """How long backends may take, and how often they are asked."""
+        return Timing(deadlines=self.settings.deadlines, scan_interval=self.settings.health.scan_interval)
 
     @property
     def enabled(self) -> list[Installed]:
@@ -46,20 +69,28 @@ def plan(sources: Sources, node_name: str) -> Plan:
     Raises:
         ConfigError: it cannot be used; the text says where and why.
     """
+    name = sources.settings().node.name or node_name
+    sources = sources.on(name)
     settings = sources.settings()
     if not (directory := settings.kubelet.directory) or not directory.isprintable():
         raise ConfigError(f"kubelet.directory = {directory!r}: this names no directory")
     installed, rejected = plugins.find()
     known = {*installed, *(r.name for r in rejected)}
     sources.check_sections(known)
-    node = Node(
-        name=settings.node.name or node_name,
-        sys=Path(settings.node.sys),
-        dev=Path(settings.node.dev),
-        proc=Path(settings.node.proc),
+    return Plan(
+        settings=settings,
+        sources=sources,
+        node=Node(
+            name=name,
+            sys=Path(settings.node.sys),
+            dev=Path(settings.node.dev),
+            proc=Path(settings.node.proc),
+        ),
+        installed=installed,
+        rejected=rejected,
+        choice=sources.selection().on(name, known),
+        warnings=tuple(sources.elsewhere(HOST, known)),
     )
-    choice = sources.selection().on(node.name, known)
-    return Plan(settings=settings, sources=sources, node=node, installed=installed, rejected=rejected, choice=choice)
 
 
 async def load(plan: Plan, installed: Installed, report: Callable[[Report], None]) -> Runner | Rejected:
@@ -71,8 +102,7 @@ async def load(plan: Plan, installed: Installed, report: Callable[[Report], None
         settings: object = plan.sources.section(loaded.name, loaded.settings_type)
     except ConfigError as error:
         return plugins.reject(installed, f"its configuration does not fit: {error}")
-    timing = Timing(deadlines=plan.settings.deadlines, scan_interval=plan.settings.health.scan_interval)
-    return Runner(loaded, plan.node, settings, timing, report)
+    return Runner(loaded, plan.node, settings, plan.timing, report)
 
 
 def node_name(environment: Mapping[str, str], host_name: str) -> str:

@@ -96,6 +96,10 @@ class Backend:
         """Ask how close two devices are."""
         return self._hook.affinity(node=node, settings=settings, a=a, b=b)
 
+    def explain(self, node: Node, settings: Any, device: Device) -> object:
+        """Ask why a device is here."""
+        return self._hook.explain(node=node, settings=settings, device=device)
+
     def prepare(self, node: Node, settings: Any, resource: str, devices: Sequence[Device]) -> object:
         """Have devices made ready for a container."""
         return self._hook.prepare(node=node, settings=settings, resource=resource, devices=devices)

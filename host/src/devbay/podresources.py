@@ -5,6 +5,7 @@ a `Silent` with the reason and a sentence for people, never an exception. Each c
 kept one would bring its back-off along. What follows from answers is decided in `devbay.custody`.
 """
 
+import asyncio
 import errno
 import os
 import time
@@ -79,6 +80,7 @@ class PodResources:
         self.socket = socket
         self._deadline = deadline
         self._clock = clock
+        self._last: tuple[tuple[bytes, Collection[str] | None] | None, Holders] = None, Holders()
 
     async def list(self, resources: Collection[str] | None = None) -> Look | Silent:
         """Ask who holds what, of these resources only where given. The kubelet frees what ended pods had, first.
@@ -86,12 +88,21 @@ class PodResources:
         `custody` is told of all of them: it takes what an answer leaves out for gone.
         """
         asked, kubelet = self._clock(), file_id(self.socket)
-        response = await self._ask("List", pb.ListPodResourcesRequest(), pb.ListPodResourcesResponse.FromString)
+        known = frozenset(resources) if resources is not None else None
+        response = await self._ask("List", pb.ListPodResourcesRequest(), lambda answer: self._listed(answer, known))
         if isinstance(response, Silent):
             return response
         if file_id(self.socket) != kubelet:  # nobody can tell which of the two it was
             return self._silent(Why.DOWN, "was made anew while it was asked: the kubelet restarts")
-        return Look(holders=holders(response.pod_resources, resources), kubelet=kubelet, asked=asked)
+        return Look(holders=response, kubelet=kubelet, asked=asked)
+
+    def _listed(self, answer: bytes, resources: Collection[str] | None) -> Holders:
+        """Read an answer to List; one that says what the last one did is not read again."""
+        said, before = self._last
+        if said != (answer, resources):
+            before = holders(pb.ListPodResourcesResponse.FromString(answer).pod_resources, resources)
+            self._last = (answer, resources), before
+        return before
 
     async def get(self, namespace: str, pod: str) -> Holders | Silent:
         """Ask what the containers of one pod hold; without a pod of that name the call is refused. Since 1.27."""
@@ -124,7 +135,7 @@ class PodResources:
             except grpc.aio.AioRpcError as error:
                 return self._failed(method, error)
         try:
-            return parse(answer)
+            return await asyncio.to_thread(parse, answer)  # a large node's takes a second
         except DecodeError as error:
             return self._silent(Why.REFUSED, f"answered {method} with what is no message of it: {error}")
 

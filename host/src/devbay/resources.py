@@ -12,10 +12,7 @@ import msgspec
 from devbay import offers, selector, sharing
 from devbay.contract import resource_name_problem
 
-MOST_REPLICAS = 4096
-"""More than that of one device is a mistake: the kubelet reads a list of 4 MiB at most."""
-
-Replicas: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MOST_REPLICAS)]
+Replicas: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=sharing.MOST_REPLICAS)]
 Scalar: TypeAlias = str | int | bool
 
 
@@ -94,14 +91,9 @@ def rules(sections: Mapping[str, ResourceSection]) -> tuple[offers.Rule, ...]:
     )
 
 
-def check_name(name: str) -> None:
-    """Make sure that a key of the section is a resource's name, or a glob over such names.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if not set(name) & set("*?[") and (problem := resource_name_problem(name)):
-        raise ValueError(problem)
+def name_problem(name: str) -> str | None:
+    """Return why a key of the section is neither a resource's name nor a glob over such names; None if it is one."""
+    return None if set(name) & set("*?[") else resource_name_problem(name)
 
 
 def _check_rename(rename: object) -> None:

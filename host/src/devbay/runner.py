@@ -3,7 +3,8 @@
 A `Runner` asks its backend when a scan is due or the hardware woke it, and reports each look as a `Report`: a value,
 on the event loop. Nothing a backend does reaches further than its reports: a call that raises, hangs, exits or answers
 nonsense becomes a reason in one. The backend's first thread looks and prepares, the second waits for events, a third
-answers `edit`, so that a pod's admission never waits for a scan.
+answers `edit`, so that a pod's admission never waits for a scan, and a fourth `affinity`, which may take long or hang
+and costs no device its health.
 """
 
 import asyncio
@@ -25,12 +26,17 @@ from devbay.plugins import Backend
 from devbay.preference import Affinity
 from devbay.retry import BACKEND, Pauses
 from devbay.settings import DeadlineSection
-from devbay.threads import CallFailed, Worker, describe
+from devbay.tally import CallTally
+from devbay.threads import CallFailed, Turn, Worker, describe
 
 T = TypeVar("T")
 
 _SETTLE = 0.02
 """Seconds between two looks at least: events that come in a burst are one look."""
+
+
+_LASTING = 60.0
+"""Seconds that a `watch` has to last for its end to be no sequel of the one before."""
 
 
 class State(Enum):
@@ -86,7 +92,12 @@ class Timing:
 
 
 class Runner:
-    """Runs one backend until `stop`. All methods belong to the event loop."""
+    """Runs one backend until `stop`. All methods belong to the event loop, but for `dead`.
+
+    Attributes:
+        backend: it.
+        calls: what its hooks did.
+    """
 
     def __init__(
         self,
@@ -105,6 +116,7 @@ class Runner:
         self._log = structlog.get_logger().bind(backend=backend.name)
         self._looker = Worker(f"{backend.name}-look")
         self._editor = Worker(f"{backend.name}-edit", freed=self.wake)
+        self._pairer = Worker(f"{backend.name}-affinity")
         self._ahead = asyncio.Lock()
         self._woken = asyncio.Event()
         self._stop = threading.Event()
@@ -112,6 +124,25 @@ class Runner:
         self._wake_sent = False
         self._said: set[str] = set()
         self._loop = asyncio.get_running_loop()
+        self._watcher: Worker | None = None
+        self.calls = CallTally()
+
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """The calls that ran past their deadline and have not returned, in words."""
+        workers = (self._looker, self._editor, self._pairer)
+        return tuple(worker.stuck for worker in workers if worker.stuck is not None)
+
+    @property
+    def abandoned(self) -> int:
+        """How many calls ran past their deadline so far."""
+        return self._looker.abandoned + self._editor.abandoned + self._pairer.abandoned
+
+    @property
+    def dead(self) -> tuple[str, ...]:
+        """The names of its threads that ended and never should have. Any thread may ask."""
+        workers = {"look": self._looker, "edit": self._editor, "affinity": self._pairer, "watch": self._watcher}
+        return tuple(f"{self.backend.name}-{role}" for role, worker in workers.items() if worker and not worker.alive)
 
     async def run(self) -> None:
         """Look at the hardware, again and again, and report. Ends when cancelled."""
@@ -144,6 +175,12 @@ class Runner:
         """Have the hardware looked at soon."""
         self._woken.set()
 
+    def retime(self, timing: Timing) -> None:
+        """Go by other deadlines and intervals from the next call on."""
+        self._timing = timing
+        self._deadlines = timing.deadlines
+        self.wake()  # out of a pause of the old length
+
     async def edit(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
         """Return what a container needs for these devices, as it can be delivered.
 
@@ -171,20 +208,48 @@ class Runner:
             total=deadline,  # the kubelet waits 30 s, whatever for
         )
 
-    async def release(self, resource: str, devices: Sequence[Device]) -> None:
-        """Tell the backend that nobody holds these devices any more. Raises as `edit` does."""
-        await self._ask(
-            lambda: self.backend.release(self._node, self._settings, resource, devices),
-            "release",
-            self._deadlines.release,
-        )
+    async def release(self, resource: str, devices: Sequence[Device], turn: Turn) -> None:
+        """Tell the backend that nobody holds these devices any more, unless `turn` is dropped before it is told.
 
-    async def affinities(self, devices: Sequence[Device]) -> Affinity:
-        """Return how close each two of `devices` are.
-
-        Raises as `edit` does, but not for a pair: an answer that is no number counts as "not close".
+        Raises as `edit` does. A turn that did not come is dropped then: what is said to have failed is never begun.
         """
-        return await self._ask(lambda: self._affinities(devices), "affinity", self._deadlines.affinity)
+
+        def release() -> None:
+            if turn.begin():
+                self.backend.release(self._node, self._settings, resource, devices)
+
+        try:
+            await self._ask(release, "release", self._deadlines.release)
+        except DevbayError:
+            turn.drop()
+            raise
+
+    async def affinities(self, devices: Sequence[Device]) -> tuple[Affinity, str]:
+        """Return how close each two of `devices` are, and why not all could be asked; empty if all were. Never fails.
+
+        An error, or an answer that is no number, counts as "not close"; so does what did not come in time.
+        """
+        close: dict[tuple[str, str], float] = {}
+        enough = threading.Event()
+        try:
+            ask = self._ask(
+                lambda: self._affinities(devices, close, enough),
+                "affinity",
+                self._deadlines.affinity,
+                worker=self._pairer,
+            )
+            return await ask, ""
+        except DevbayError as error:
+            self._affinity_fault(str(error))
+            return Affinity.of(close.copy()), str(error)
+        finally:
+            enough.set()
+
+    async def explain(self, device: Device) -> str:
+        """Return why a device is here, as its backend says; empty where it says nothing. Raises as `edit` does."""
+        if "explain" not in self.backend.hooks:
+            return ""
+        return await self._ask(lambda: self._explain(device), "explain", self._deadlines.check)
 
     async def stop(self) -> None:
         """End the backend's threads, as far as they end; takes no longer than the deadline for `close`."""
@@ -197,6 +262,7 @@ class Runner:
                 self._log.warning("backend did not close", reason=str(error))
         self._looker.end()
         self._editor.end()
+        self._pairer.end()
 
     async def _scan(self) -> None:
         pauses: Iterator[float] | None = None
@@ -222,7 +288,8 @@ class Runner:
     async def _watch(self) -> None:
         pauses = iter(self._timing.pauses)
         for attempt in itertools.count(1):
-            worker = Worker(f"{self.backend.name}-watch")
+            worker = self._watcher = Worker(f"{self.backend.name}-watch")
+            began = self._loop.time()
             try:
                 await worker.call(self._watch_call, what="watch", deadline=None)
                 reason = "it returned"
@@ -232,6 +299,8 @@ class Runner:
                 worker.end()
             level = self._log.warning if attempt == 1 else self._log.debug
             level("watch ended; scans go on", reason=reason, distribution=str(self.backend))
+            if self._loop.time() - began > _LASTING:
+                pauses = iter(self._timing.pauses)
             await asyncio.sleep(next(pauses))
 
     def _watch_call(self) -> object:
@@ -260,17 +329,23 @@ class Runner:
         worker: Worker | None = None,
     ) -> T:
         """Call a hook in its thread; whatever goes wrong becomes one of our errors, naming the backend."""
+        started = self._loop.time()
         try:
             return await (worker or self._looker).call(function, what=hook, deadline=deadline, total=total)
         except CallTimeout as error:
-            self.wake()  # so that the devices turn unhealthy now, and not at the next scan
+            self.calls.failed(hook)
+            if worker is not self._pairer:
+                self.wake()  # so that the devices turn unhealthy now, and not at the next scan
             raise CallTimeout(f"{self.backend}: {error}") from None
         except CallFailed as error:
             if isinstance(error.__cause__, BackendUnavailable):
                 raise BackendUnavailable(error.text) from None
+            self.calls.failed(hook)
             if isinstance(error.__cause__, contract.ContractViolation):
                 raise BackendBug(f"{self.backend}: {error.text}") from None
             raise BackendBug(f"{self.backend}: {hook} raised {error.description}") from None
+        finally:
+            self.calls.took(hook, self._loop.time() - started)
 
     def _no_answer(self, error: DevbayError) -> Report:
         match error:
@@ -311,9 +386,13 @@ class Runner:
                 return unhealthy(f"device node {path!r} is no path: {error}")
         return HEALTHY
 
-    def _affinities(self, devices: Sequence[Device]) -> Affinity:
-        close = {}
+    def _affinities(
+        self, devices: Sequence[Device], close: dict[tuple[str, str], float], enough: threading.Event
+    ) -> Affinity:
+        """Fill `close` pair by pair, so that what came in time counts; `enough` ends it."""
         for a, b in itertools.combinations(devices, 2):
+            if enough.is_set() or self._stop.is_set():
+                break
             try:
                 closeness = contract.accept_affinity(self.backend.affinity(self._node, self._settings, a, b))
             except BaseException as error:  # noqa: BLE001 - whatever it is, it costs the closeness of these two
@@ -322,6 +401,9 @@ class Runner:
             if closeness:
                 close[a.id, b.id] = closeness
         return Affinity.of(close)  # here, and not on the loop: it weighs all pairs
+
+    def _explain(self, device: Device) -> str:
+        return contract.accept_explanation(self.backend.explain(self._node, self._settings, device))
 
     def _affinity_fault(self, reason: str) -> None:
         """Say once per cause that two devices are not known to be close."""

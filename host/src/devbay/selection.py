@@ -72,6 +72,11 @@ class Selection:
         enabled = installed if ALL in line.names else line.names
         return Choice(enabled=tuple(sorted(set(enabled))), line=", ".join(line.patterns), warnings=warnings)
 
+    def unknown(self, installed: Collection[str]) -> tuple[str, ...]:
+        """Return what is to be said of every name, whatever node its line is for, that is not installed."""
+        names = dict.fromkeys(name for line in self.lines for name in line.names)
+        return tuple(f"{self.source}: {_unknown(n, installed)}" for n in names if n != ALL and n not in installed)
+
 
 def parse(value: str | Sequence[str] | Mapping[str, str | Sequence[str]], source: str) -> Selection:
     """Return the selection that a text means, or a list of names, or a mapping of node pattern to names.
@@ -121,4 +126,5 @@ def _names(text: str | Sequence[str], source: str) -> tuple[str, ...]:
 def _unknown(name: str, installed: Collection[str]) -> str:
     near = get_close_matches(name, list(installed), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"no backend {name!r} is installed.{hint} Installed: {', '.join(sorted(installed)) or 'none'}."
+    remedy = "" if near else f" To have it, install its package: pip install devbay-{name}"
+    return f"no backend {name!r} is installed.{hint} Installed: {', '.join(sorted(installed)) or 'none'}.{remedy}"

@@ -6,7 +6,7 @@ its devices (``index``, ``product``, ``memory``, ``pci_address``, ...). What it 
 
 * text with ``*``, ``?`` and ``[...]``, matched against the whole value, case and all: ``product: "*A100*"``;
 * a comparison with a number: ``memory: ">= 40Gi"`` (``Ki`` to ``Pi`` are powers of 1024, ``k`` to ``P`` of 1000);
-* a number or a truth value: ``index: 0``.
+* a number or a truth value: ``index: 0``; a quantity such as ``40Gi`` is a number where the value is one.
 """
 
 import operator
@@ -25,6 +25,8 @@ FIELDS = ("id", "parent", "path", "numa_node")
 """What every device can be selected by, whatever its attributes; an attribute of the same name is hidden."""
 
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<|==|!=)\s*(\S+)\s*")
+_MEANT = re.compile(r"\s*[<>=!].*|\s*-?\d+(\.\d+)?\s+([KMGTP]i|[kKMGTP])B?\s*")
+"""What nobody means as text, though it is no comparison and no quantity."""
 _QUANTITY = re.compile(r"(-?\d+(?:\.\d+)?)([KMGTP]i|[kKMGTP])?")
 _FACTORS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _FACTORS |= {f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)}
@@ -62,7 +64,19 @@ class Comparison:
         return number is not None and _OPERATORS[self.sign](number, self.number)
 
 
-Test: TypeAlias = Pattern | Comparison
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A quantity: a number to numbers, and text to texts."""
+
+    text: str
+    number: float
+
+    def holds(self, value: Attribute) -> bool:
+        """Whether `value` is as much, or is written so."""
+        return value == self.number if isinstance(value, int) else value == self.text
+
+
+Test: TypeAlias = Pattern | Comparison | Amount
 """One thing that a value may be."""
 
 
@@ -143,6 +157,13 @@ def _test(name: str, wanted: Attribute) -> Test:
         if number is None:
             raise ValueError(f"{name}: {wanted!r} compares with {comparison[2]!r}, which is no number such as 40Gi")
         return Comparison(comparison[1], number)
+    if isinstance(wanted, str) and _MEANT.fullmatch(wanted):
+        raise ValueError(
+            f"{name}: {wanted!r} is no comparison and no quantity; write one of {', '.join(_OPERATORS)} "
+            f"before a number in one word, such as '>= 40Gi'"
+        )
+    if isinstance(wanted, str) and not wanted.isdecimal() and (number := _quantity(wanted)) is not None:
+        return Amount(wanted, number)
     if isinstance(wanted, bool | str):
         if not _written(wanted):
             raise ValueError(f"{name}: an empty text selects no device")

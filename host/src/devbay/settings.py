@@ -10,10 +10,13 @@ import msgspec
 
 from devbay import offers, resources, timeslicing
 from devbay.inventory import HealthPolicy
+from devbay.misfits import Misplaced
 from devbay.resources import ResourceSection
 from devbay.timeslicing import SharingSection
 
-Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+_LAST_PORT = 65535
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
+Pause: TypeAlias = Annotated[float, msgspec.Meta(ge=0, extra={"unit": "seconds"})]
 
 
 class NodeSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,11 +54,11 @@ class HealthSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """A device that failed this often within `flap_window` seconds is held back. Others recover at once."""
     flap_window: Seconds = 300.0
     """See `flap_limit`; seconds."""
-    recovery_hold: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    recovery_hold: Pause = 30.0
     """Seconds that a flapping device must stay healthy before it is offered again."""
-    keep_lost: Annotated[float, msgspec.Meta(ge=0)] = 600.0
+    keep_lost: Pause = 600.0
     """Seconds that a vanished device stays listed, unhealthy, where nobody can say whether a pod holds it."""
-    keep_allocated: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    keep_allocated: Pause = 60.0
     """Seconds that a device stays listed after an allocation that named it: nothing shows one that is under way."""
 
     def policy(self) -> HealthPolicy:
@@ -97,6 +100,33 @@ class CdiSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One of the directories that the container runtime reads, as the runtime sees it."""
 
 
+class WebSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is served over HTTP: probes, metrics, and a page for people. Nothing there changes anything."""
+
+    listen: str = "auto"
+    """``address:port``, with IPv6 in brackets. ``auto`` is ``0.0.0.0:8080`` in a pod, since probes and scrapers use its
+    address, and ``127.0.0.1:8080`` elsewhere. Empty: nothing is served."""
+    page: bool = True
+    """Whether there is a page at ``/`` and its content for programs at ``/status.json``."""
+    holders_metric: bool = False
+    """Whether a metric tells which container holds how many devices: as many series as there are such containers."""
+
+    def __post_init__(self) -> None:
+        self.address(in_pod=False)
+
+    def address(self, *, in_pod: bool) -> tuple[str, int] | None:
+        """Return where to listen; None for nowhere."""
+        if self.listen == "auto":
+            return ("0.0.0.0" if in_pod else "127.0.0.1"), 8080  # noqa: S104 - a pod's address is known to the cluster
+        if not self.listen:
+            return None
+        host, colon, port = self.listen.rpartition(":")
+        fits = colon and port.isascii() and port.isdigit() and int(port) <= _LAST_PORT
+        if not fits or (":" in host) != host.startswith("["):
+            raise ValueError(f"{self.listen!r} is no address to listen on; write it as 0.0.0.0:8080 or [::]:8080")
+        return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - what ":8080" means everywhere
+
+
 class LogSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is logged, and how it looks."""
 
@@ -121,15 +151,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sharing: SharingSection = SharingSection()
     """Sharing in the words of NVIDIA's device plugin, accepted as it is written for it."""
     cdi: CdiSection = CdiSection()
+    web: WebSection = WebSection()
     log: LogSection = LogSection()
+    events: bool = False
+    """Tell of devices that fail and recover as Kubernetes Events on the Node. Needs a service account that may create
+    and patch events in the namespace default; nothing else of devbay needs the API server."""
 
     def __post_init__(self) -> None:
         for name in self.resources:
-            resources.check_name(name)
+            if problem := resources.name_problem(name):
+                raise Misplaced(("resources", name), problem)
+        twice = offers.Rules(tuple(rule for rule in resources.rules(self.resources) if rule.sharing is not None))
         for rule in timeslicing.rules(self.sharing):
-            if (section := self.resources.get(rule.pattern)) is not None and section.sharing is not None:
-                raise ValueError(
-                    f"{rule.pattern} is shared twice: by resources and by sharing.timeSlicing; keep one of them"
+            for other in twice.of(rule.pattern):
+                what = "it" if other.pattern == rule.pattern else rule.pattern
+                raise Misplaced(
+                    ("resources", other.pattern, "sharing"),
+                    f"{what} is shared twice: by resources and by sharing.timeSlicing; keep one of them",
                 )
 
     def rules(self) -> offers.Rules:
@@ -139,3 +177,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 SECTIONS = tuple(f.encode_name for f in msgspec.structs.fields(Settings))
 """The sections that are the host's; every other one is a backend's."""
+
+WHOLE_SECTIONS = tuple(
+    f.encode_name
+    for f in msgspec.inspect.type_info(Settings).fields  # type: ignore[attr-defined]  # a struct's has them
+    if not isinstance(f.type, msgspec.inspect.StructType)
+)
+"""The sections that are no list of known keys: a variable sets each as a whole, ``DEVBAY_<SECTION>``."""

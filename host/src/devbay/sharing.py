@@ -12,6 +12,9 @@ from devbay.model import Device
 from devbay.selector import EVERYTHING, Selector, unknown_names
 
 SEPARATOR = "::"
+MOST_REPLICAS = 4096
+"""More than that of one device is a mistake: the kubelet reads a list of 4 MiB at most."""
+
 SHARED_SUFFIX = ".shared"
 """What a resource's name is given for its shared devices where no other name was chosen."""
 

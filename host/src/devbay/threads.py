@@ -36,25 +36,36 @@ class _Overdue(Exception):  # noqa: N818 - internal: becomes a CallTimeout
     """A call was given up; the text says why."""
 
 
+class Turn:
+    """Whether something is done: who gets the turn first, who would do it or who would rather not have it, decides.
+
+    Attributes:
+        dropped: whether it never is.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = False
+        self._lock = threading.Lock()
+
+    def begin(self) -> bool:
+        """Have it done; False if it was dropped. For the thread that does it."""
+        return self._lock.acquire(blocking=False)
+
+    def drop(self) -> bool:
+        """See that it is never done; False if it has begun. For the loop."""
+        self.dropped = self.dropped or self._lock.acquire(blocking=False)
+        return self.dropped
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     function: Callable[[], Any]
     what: str
     done: asyncio.Future[None]
-    dropped: bool = False
     value: Any = None
     error: BaseException | None = None
     said: tuple[str, str] = ("", "")
-    turn: threading.Lock = field(default_factory=threading.Lock)  # who gets it first decides whether it is ever made
-
-    def begin(self) -> bool:
-        """Have the call made; False if it was dropped. For the thread."""
-        return self.turn.acquire(blocking=False)
-
-    def drop(self) -> bool:
-        """See that the call is never made; False if it has begun. For the loop."""
-        self.dropped = self.dropped or self.turn.acquire(blocking=False)
-        return self.dropped
+    turn: Turn = field(default_factory=Turn)
 
 
 class Worker:
@@ -82,6 +93,11 @@ class Worker:
         self.abandoned = 0
         self.free = asyncio.Event()
         self.free.set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can make calls, hangs included. Anyone may ask. A thread that was killed never says so itself."""
+        return self._thread is None or self._ended or self._thread.is_alive()
 
     async def call(
         self, function: Callable[[], T], *, what: str, deadline: float | None, total: float | None = None
@@ -122,7 +138,7 @@ class Worker:
         try:
             await asyncio.wait({call.done})
         except asyncio.CancelledError:
-            if call.drop():
+            if call.turn.drop():
                 call.done.cancel()
             raise
         if call.error is None:
@@ -172,7 +188,7 @@ class Worker:
         if call.done.done():  # the answer and the deadline came in one turn of the loop
             return
         reason = f"{call.what} did not answer within {deadline:.3g} s"
-        if not call.drop():
+        if not call.turn.drop():
             self._late, self.stuck = call, reason
             self.abandoned += 1
             self.free.clear()
@@ -181,7 +197,7 @@ class Worker:
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
-            if not call.begin():
+            if not call.turn.begin():
                 continue
             value, failure = None, None
             try:
@@ -215,8 +231,11 @@ def describe(error: BaseException | None) -> str:
 
 
 def text(error: BaseException | None) -> str:
-    """Return what an exception says, on one line; what cannot say anything says nothing."""
+    """Return what an exception says, on one line; what cannot say anything says nothing.
+
+    What no message can hold is escaped: the name of a file may have bytes that are no text.
+    """
     try:
-        return " ".join(str(error).split())
+        return " ".join(str(error).split()).encode(errors="backslashreplace").decode()
     except BaseException:  # noqa: BLE001 - someone else's object: how it fails to show itself must not matter
         return ""

@@ -29,7 +29,7 @@ class ReplicatedResource(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     name: str
     """The resource; ``nvidia.com/`` is put before a name without a domain."""
-    replicas: Annotated[int, msgspec.Meta(ge=2)]
+    replicas: Annotated[int, msgspec.Meta(ge=2, le=sharing.MOST_REPLICAS)]
     """How many containers may use one device at once."""
     rename: str = ""
     """The name that shares are offered as; its domain as in `name`."""

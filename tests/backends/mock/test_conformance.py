@@ -29,8 +29,14 @@ class TestFound(BackendConformance):
         def fail(device: Device) -> None:
             fake_node.add({f"{CLASS}/{device.id}/status": "offline\n"})
 
+        def mend(device: Device) -> None:
+            fake_node.add({f"{CLASS}/{device.id}/status": "online\n"})
+
+        def remove(device: Device) -> None:
+            fake_node.remove(f"{CLASS}/{device.id}", f"/dev/{device.id}")
+
         set_devices(3)
-        return Rig(Backend, fake_node.node, set_devices=set_devices, fail=fail)
+        return Rig(Backend, fake_node.node, set_devices=set_devices, fail=fail, mend=mend, remove=remove)
 
 
 class TestMade(BackendConformance):
@@ -44,8 +50,11 @@ class TestMade(BackendConformance):
         def fail(device: Device) -> None:
             (made / "class" / device.id / "status").write_text("offline\n")
 
+        def mend(device: Device) -> None:
+            (made / "class" / device.id / "status").write_text("online\n")
+
         settings = {"count": 3, "root": f"{made}/class", "device_dir": f"{made}/dev"}
-        return Rig(Backend, fake_node.node, settings, fail=fail, places=[tmp_path])
+        return Rig(Backend, fake_node.node, settings, fail=fail, mend=mend, places=[tmp_path])
 
     @pytest.mark.skip(reason="what it makes needs no hardware")
     def test_without_hardware_it_is_unavailable_or_empty(self, *_: object, **__: object) -> None:

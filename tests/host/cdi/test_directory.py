@@ -415,6 +415,49 @@ async def test_what_a_crash_left_is_swept(cdi: Path) -> None:
     assert sorted(path.name for path in cdi.iterdir()) == ["spec.devbay.11.tmp", "spec.other.tmp"]
 
 
+def test_what_a_crash_left_just_now_is_swept_later(cdi: Path) -> None:
+    """P19: a file that could have been another host's work at the start goes once it cannot be."""
+    cdi.mkdir()
+    left = cdi / "spec.devbay.00.tmp"
+    left.touch()
+    shelf = Shelf(cdi, Path, ())
+    first = (shelf.look(0.0), left.exists())
+    os.utime(left, (0, 0))
+
+    assert first == ([], True)
+    assert [(one.file, one.what) for one in shelf.look(1.0)] == [(left.name, "swept")]
+    assert not left.exists()
+
+
+async def test_a_copy_beside_our_file_is_said(cdi: Path) -> None:
+    """P19: a file of somebody's with devices of ours makes all of them conflict, and is named once."""
+    async with watched(cdi) as directory:
+        await directory.ensure(RESOURCE, {"w0": W0})
+        (cdi / "others.json").write_text('{"cdiVersion": "0.3.0", "kind": "a.b/cc"}')
+        (cdi / "broken.yaml").write_text("{")
+        with capture_logs() as logs:
+            shutil.copy(cdi / FILE, cdi / "backup.json")
+            await until(lambda: len(logs) > 1)
+
+    assert {(line["file"], KIND in line["reason"]) for line in logs} == {("backup.json", True)}
+    assert [line["log_level"] for line in logs[:2]] == ["warning", "debug"]
+
+
+def test_a_copy_that_changes_is_read_anew(cdi: Path) -> None:
+    """P19: whether a file of somebody's has devices of ours is looked at as it is now."""
+    shelf = Shelf(cdi, Path, ())
+    shelf.ensure(RESOURCE, {"w0": W0})
+    copy = cdi / "copy.json"
+    copy.write_text((cdi / FILE).read_text())
+    found = [[one.what for one in shelf.look(0.0)]]
+    copy.write_text("{}")
+    found.append([one.what for one in shelf.look(1.0)])
+    copy.unlink()
+    found.append([one.what for one in shelf.look(2.0)])
+
+    assert found == [["doubled"], [], []]
+
+
 def test_everything_of_ours_can_be_removed(cdi: Path) -> None:
     """P19: a clean-up removes our files, finished or not, and nobody else's."""
     cdi.mkdir()
@@ -446,6 +489,37 @@ async def test_a_file_where_the_directory_should_be(cdi: Path) -> None:
         "remove what stands where a directory should be"
     )
     assert "Not a directory" in await refusal(cdi / "below")
+
+
+async def test_a_link_to_nowhere_where_the_directory_should_be(cdi: Path) -> None:
+    """P19: a directory that is a link to nothing is an error that says so."""
+    cdi.symlink_to("nowhere")
+
+    assert await refusal(cdi) == (
+        f"CDI specification {cdi}/{FILE} cannot be written: its directory is a symbolic link to nowhere, "
+        "which is none; remove what stands where a directory should be"
+    )
+
+
+def test_a_directory_that_is_removed_meanwhile(cdi: Path) -> None:
+    """P14, P19: a directory that somebody removes just before the file is made is made again, and no pod fails."""
+
+    class Vanishing(type(cdi)):  # type: ignore[misc]  # a path's class depends on the system
+        """A path whose directory is there when it is looked at, and then is not; once."""
+
+        left = 1
+
+        def is_dir(self, **options: bool) -> bool:
+            found = bool(super().is_dir(**options))
+            if found and Vanishing.left:
+                Vanishing.left -= 1
+                cdi.rmdir()
+            return found
+
+    cdi.mkdir()
+    files.write(Vanishing(cdi) / "a.json", "{}")
+
+    assert ((cdi / "a.json").read_text(), Vanishing.left) == ("{}", 0)
 
 
 async def test_a_directory_where_the_file_should_be(cdi: Path) -> None:

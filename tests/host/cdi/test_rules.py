@@ -147,6 +147,16 @@ def test_a_broken_rule_is_named_with_its_place(made: document.Specification, sai
             '{"cdiVersion": "0.3.0", "kind": "a/b", "devices": [{"name": "a", "containerEdits": {"mounts": [{}]}}]}',
             "at `$.devices[0].containerEdits.mounts[0]`",
         ),
+        (
+            '{"cdiVersion": "0.3.0", "kind": "a/b", "containerEdits": {"deviceNodes": [{"path": "/d", "uid": -1}]}}',
+            "expected `int` >= 0 - at `$.containerEdits.deviceNodes[0].uid`",
+        ),
+        (
+            '{"cdiVersion": "0.3.0", "kind": "a/b", "containerEdits": {"additionalGids": [4294967296]}}',
+            "expected `int` <= 4294967295 - at `$.containerEdits.additionalGids[0]`",
+        ),
+        ("a: !!int #", "string index out of range"),
+        ("a: !!bool x", "'x'"),
     ],
 )
 def test_what_is_no_specification_is_told_with_its_place(text: str, said: str) -> None:

@@ -12,6 +12,7 @@ from devbay._proto import deviceplugin_v1beta1_pb2 as pb
 from devbay.errors import DevbayError
 from devbay.kubelet.service import Advertised, Given
 from devbay.model import ContainerEdits
+from devbay.tally import ResourceTally
 
 RESOURCE = "example.com/widget"
 
@@ -28,6 +29,8 @@ class FixedService:
     edits: ContainerEdits = field(default_factory=ContainerEdits)
     error: DevbayError | None = None
     prepares: bool = False
+    backend: str = "widget"
+    tally: ResourceTally = field(default_factory=ResourceTally)
     asked: list[Sequence[str]] = field(default_factory=list)
 
     async def allocate(self, ids: Sequence[str]) -> Given:

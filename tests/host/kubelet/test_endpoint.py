@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 
 from devbay._proto import deviceplugin_v1beta1_pb2 as pb
-from devbay.errors import BackendBug, CallTimeout, KubeletDirectoryError, UnhealthyDevice, UnknownDevice
+from devbay.errors import BackendBug, CallTimeout, DeliveryError, KubeletDirectoryError, UnhealthyDevice, UnknownDevice
 from devbay.kubelet.endpoint import DeviceList, Endpoint
 from devbay.model import ContainerEdits
 from tests.host.kubelet.service import RESOURCE, Caller, FixedService, ids, widgets
@@ -131,6 +131,7 @@ async def test_allocate_passes_the_ids_in_order(served: Served) -> None:
         pytest.param(UnknownDevice("no device x"), grpc.StatusCode.NOT_FOUND, id="unknown"),
         pytest.param(UnhealthyDevice("device x is hot"), grpc.StatusCode.FAILED_PRECONDITION, id="unhealthy"),
         pytest.param(CallTimeout("too slow"), grpc.StatusCode.DEADLINE_EXCEEDED, id="slow"),
+        pytest.param(DeliveryError("disk full"), grpc.StatusCode.UNAVAILABLE, id="undeliverable"),
         pytest.param(BackendBug("w 1.0: edit raised"), grpc.StatusCode.INTERNAL, id="bug"),
     ],
 )

@@ -8,15 +8,18 @@ import grpc
 import grpc.aio
 import pytest
 
+from devbay.kubelet import messages
 from devbay.kubelet.client import Registrar
 from devbay.kubelet.directory import KubeletDirectory
+from devbay.kubelet.endpoint import MOST_BYTES
 from devbay.kubelet.registration import Registration
 from devbay.session import State
 from devbay.simulator import Kubelet, RegistrationRefused, StreamEnded
 from tests.host.kubelet.service import RESOURCE, FixedService, widgets
 from tests.host.running import PATIENCE
 
-Register = Callable[[str], Registration]
+Register = Callable[..., Registration]
+HUGE = 10**8
 
 
 class CountedPauses:
@@ -47,9 +50,9 @@ async def register(plugins: Path, pauses: CountedPauses) -> AsyncIterator[Regist
     await asyncio.sleep(0)
     started: list[Registration] = []
 
-    def start(resource: str) -> Registration:
-        registration = Registration(resource, FixedService(), directory, Registrar(directory.socket), pauses)
-        registration.publish(widgets("a", "b"))
+    def start(resource: str, devices: tuple[str, ...] = ("a", "b"), most: int = MOST_BYTES) -> Registration:
+        registration = Registration(resource, FixedService(), directory, Registrar(directory.socket), pauses, most=most)
+        registration.publish(widgets(*devices))
         registration.start()
         started.append(registration)
         return registration
@@ -86,7 +89,7 @@ async def test_a_stream_that_the_kubelet_ends_is_replaced(kubelet: Kubelet, regi
 
     A list above the kubelet's 4 MiB makes it end the stream.
     """
-    registration = register(RESOURCE)
+    registration = register(RESOURCE, most=HUGE)
     await listed(kubelet, 2)
     registration.publish(widgets(*(f"{number:050}" for number in range(80_000))))
     await kubelet.wait_until(lambda: bool(kubelet.events_of(StreamEnded)), PATIENCE, "the stream's end")
@@ -101,13 +104,71 @@ async def test_a_list_that_is_never_accepted_is_not_a_storm(
     kubelet: Kubelet, register: Register, pauses: CountedPauses
 ) -> None:
     """A stream that is cut each time it opens is opened again after ever longer pauses, not in a hot loop (P6)."""
-    registration = register(RESOURCE)
+    registration = register(RESOURCE, most=HUGE)
     await listed(kubelet, 2)
     registration.publish(widgets(*(f"{number:050}" for number in range(80_000))))
     await kubelet.wait_until(lambda: len(kubelet.events_of(StreamEnded)) > 4, PATIENCE, "five ends")
 
     assert pauses.series == 1
     assert pauses.taken >= 4
+
+
+async def test_a_list_that_the_kubelet_would_not_read_is_not_sent(
+    kubelet: Kubelet, register: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P9, P16: above the kubelet's 4 MiB the last list that fitted stays, and one error says how long this one is."""
+    registration = register(RESOURCE)
+    await listed(kubelet, 2)
+    devices = [f"{number:050}" for number in range(80_000)]
+    changed = [registration.publish(widgets(*devices)), registration.publish(widgets(*devices))]
+    registration.publish(widgets("a", "b", "c"))
+    await listed(kubelet, 3)
+    said = [line for line in capsys.readouterr().out.splitlines() if "[error" in line]
+
+    assert changed == [False, False]
+    assert kubelet.events_of(StreamEnded) == []
+    assert len(said) == 1
+    for part in (f"resource={RESOURCE}", "its list of 80000 ids has 5", "reads 4194304 at most", "fewer replicas"):
+        assert part in said[0]
+
+
+async def test_a_list_of_just_the_size_that_the_kubelet_reads(kubelet: Kubelet, register: Register) -> None:
+    """P9: the limit is the kubelet's own: a list of just 4 MiB is read."""
+    fill = [f"{number:06}{'x' * 40}" for number in range(80_000)]
+    ids = fill[: MOST_BYTES // len(messages.device_list(widgets(fill[0])))]
+    left = MOST_BYTES - len(messages.device_list(widgets(*ids)))
+    ids[-1] += "x" * left
+    assert len(messages.device_list(widgets(*ids))) == MOST_BYTES
+    registration = register(RESOURCE, tuple(ids))
+    await listed(kubelet, len(ids))
+
+    assert registration.state is State.STREAMING
+
+
+async def test_nothing_is_registered_before_a_list_fits(kubelet: Kubelet, register: Register) -> None:
+    """P9, P21: a resource none of whose lists the kubelet would read is not registered and says why, until one fits."""
+    registration = register(RESOURCE, tuple(f"{number:050}" for number in range(80_000)))
+    state, reason = registration.state, registration.reason
+    other = register("example.com/other")
+    await listed(kubelet, 2, "example.com/other")
+
+    assert (state, RESOURCE in kubelet.capacity) == (State.STOPPED, False)
+    assert reason.startswith("its list of 80000 ids has 5")
+    assert other.reason == ""
+
+    registration.publish(widgets("a"))
+    await listed(kubelet, 1)
+    assert (registration.state, registration.reason) == (State.STREAMING, "")
+
+
+async def test_withdrawing_what_was_never_registered(kubelet: Kubelet, register: Register) -> None:
+    """P9, P11: a resource that waits for a list that fits, and goes, is not registered for its empty one."""
+    registration = register(RESOURCE, tuple(f"{number:050}" for number in range(80_000)))
+    await registration.withdraw()
+    register("example.com/other")
+    await listed(kubelet, 2, "example.com/other")
+
+    assert (registration.state, RESOURCE in kubelet.capacity) == (State.STOPPED, False)
 
 
 async def test_withdrawing_sends_an_empty_list_first(kubelet: Kubelet, register: Register) -> None:

@@ -14,5 +14,7 @@ class Backend(widgets.Backend):
     @hookimpl
     def discover(self, node: Node) -> list[Device]:
         """Return the widgets."""
-        found = list(self.widgets(node))
-        return [*found[:2], replace(found[2], paths=("dev/widget2",))] if len(found) == 3 else found
+        return [
+            replace(device, paths=("dev/widget2",)) if device.id == "widget2" else device
+            for device in self.widgets(node)
+        ]

@@ -14,5 +14,4 @@ class Backend(widgets.Backend):
     @hookimpl
     def discover(self, node: Node) -> list[Device]:
         """Return the widgets."""
-        found = list(self.widgets(node))
-        return [*found[:2], replace(found[2], id="widget1")] if len(found) == 3 else found
+        return [replace(device, id="widget1") if device.id == "widget2" else device for device in self.widgets(node)]

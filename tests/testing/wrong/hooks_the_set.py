@@ -14,6 +14,6 @@ class Backend(widgets.Backend):
 
     @hookimpl
     def edit(self, devices: Sequence[Device]) -> ContainerEdits:
-        """Return the widgets and, for several, what bundles them."""
+        """Return the widgets and, for three or more, what bundles them."""
         edits = super().edit(devices)
-        return edits if len(devices) == 1 else replace(edits, hooks=[Hook(hook_name="createContainer", path="/bundle")])
+        return edits if len(devices) < 3 else replace(edits, hooks=[Hook(hook_name="createContainer", path="/bundle")])

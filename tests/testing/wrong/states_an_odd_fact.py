@@ -14,15 +14,8 @@ class Backend(widgets.Backend):
     @hookimpl
     def discover(self, node: Node) -> list[Device]:
         """Return the widgets."""
-        found = list(self.widgets(node))
-        return (
-            [
-                *found[:2],
-                replace(
-                    found[2],
-                    attributes={"memory": ["1", "GiB"]},  # type: ignore[dict-item]  # that is the fault
-                ),
-            ]
-            if len(found) == 3
-            else found
-        )
+        odd = {"memory": ["1", "GiB"]}
+        return [
+            replace(device, attributes=odd) if device.id == "widget2" else device  # type: ignore[arg-type]  # that is the fault
+            for device in self.widgets(node)
+        ]

@@ -68,6 +68,11 @@ class Backend:
         return float(not set(a.numa_nodes).isdisjoint(b.numa_nodes))
 
     @hookimpl
+    def explain(self, node: Node, settings: Settings, device: Device) -> str:
+        """Return which files say what of a device."""
+        return health.explain(places(node, settings), settings, device.id)
+
+    @hookimpl
     def edit(self, settings: Settings, resource: str, devices: Sequence[Device]) -> ContainerEdits:
         """Return what a container gets."""
         return container.edits(settings, resource, devices)

@@ -25,6 +25,23 @@ def judge(places: Places, settings: Settings, device_id: str) -> Health:
     return unhealthy("; ".join(problems)) if problems else HEALTHY
 
 
+def explain(places: Places, settings: Settings, device_id: str) -> str:
+    """Return what a device was found by, and what is looked at for its health, as it reads now."""
+    directory = places.tree / device_id
+    lines = [f"found by its directory {directory}", f"its device node is {places.device_file(device_id)}"]
+    for name, rule in (
+        ("status", "must be online"),
+        ("error_count", f"may be {settings.max_error_count:.15g}"),
+        ("temperature", f"may be {settings.max_temperature:.15g} °C"),
+    ):
+        try:
+            text = tree.read(directory / name)
+        except OSError as error:
+            text = f"unreadable: {error.strerror}"
+        lines.append(f"{name} {rule}, {'and is not there' if text is None else f'and reads {_shown(text)}'}")
+    return "\n".join(lines)
+
+
 def _file_problems(places: Places, device_id: str) -> Iterator[str]:
     if problem := tree.device_file_problem(places, device_id):
         yield f"device node {places.device_file(device_id)} {problem}"

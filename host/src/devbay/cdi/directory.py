@@ -52,6 +52,9 @@ class SpecificationDirectory:
 
     A device keeps its name for life, and its entry is written anew when its edits change: a container that starts
     again gets the device's nodes as they are then. Files stay when the host stops, since such a container needs them.
+
+    Attributes:
+        failures: how often the file system refused what was asked of it.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class SpecificationDirectory:
         self._worker: Worker | None = None  # made on the loop, which may be there only later
         self._log = structlog.get_logger().bind(directory=os.fspath(path))
         self._said: dict[str, str] = {}
+        self.failures = 0
 
     async def ensure(self, resource: str, edits: Mapping[str, ContainerEdits]) -> None:
         """Return when the file of `resource` holds an entry for each of these devices; known ones stay.
@@ -166,6 +170,7 @@ class SpecificationDirectory:
             "refused": "a CDI specification cannot be kept",
             "unreadable": "a CDI specification of ours cannot be read; it is written anew with its next device",
             "swept": "removed a file that a crash left",
+            "doubled": "somebody's file has CDI devices of ours: containers that ask for them will not start",
         }
         level = self._log.debug if again and noticed.what != "repaired" else self._log.warning
         level = self._log.info if noticed.what == "swept" else level
@@ -176,8 +181,10 @@ class SpecificationDirectory:
         try:
             return await self._worker.call(function, what=f"the file system of {self._path}", deadline=self._deadline)
         except CallTimeout as error:
+            self.failures += 1
             raise DeliveryError(f"CDI specifications cannot be written: {error}; see to that file system") from None
         except CallFailed as error:
+            self.failures += 1
             if isinstance(error.__cause__, DeliveryError):
                 raise DeliveryError(error.text) from None
             raise DeliveryError(f"CDI specifications in {self._path}: internal error: {error.description}") from error

@@ -7,7 +7,7 @@ runtimes' loader refuses a whole file for one field that it does not know (specs
 import json
 import re
 from collections.abc import Hashable
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import yaml
@@ -19,18 +19,22 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What all parts of a document have in common: empty fields are not written, unknown ones not read."""
 
 
+_Signed: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Unsigned: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+
+
 class DeviceNode(_Part, frozen=True):
     """A device node that a container gets. What is not said of it is looked up on the node when a container starts."""
 
     path: str
     host_path: str = ""
     type: str = ""
-    major: int = 0
-    minor: int = 0
-    file_mode: int | None = None
+    major: _Signed = 0
+    minor: _Signed = 0
+    file_mode: _Unsigned | None = None
     permissions: str = ""
-    uid: int | None = None
-    gid: int | None = None
+    uid: _Unsigned | None = None
+    gid: _Unsigned | None = None
 
 
 class Mount(_Part, frozen=True):
@@ -49,7 +53,7 @@ class Hook(_Part, frozen=True):
     path: str
     args: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
-    timeout: int | None = None
+    timeout: _Signed | None = None
 
 
 class NetDevice(_Part, frozen=True):
@@ -78,7 +82,7 @@ class Edits(_Part, frozen=True):
     hooks: tuple[Hook, ...] = ()
     mounts: tuple[Mount, ...] = ()
     intel_rdt: IntelRdt | None = None
-    additional_gids: tuple[int, ...] = ()
+    additional_gids: tuple[_Unsigned, ...] = ()
 
 
 NOTHING = Edits()
@@ -164,7 +168,7 @@ def _parse(text: str) -> Any:
 def _parse_yaml(text: str) -> Any:
     try:
         return next(yaml.load_all(text, _Loader), None)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:  # a LookupError: of "!!int" alone
         raise NotASpecification(yaml_problem(error)) from None
 
 

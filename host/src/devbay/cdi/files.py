@@ -73,18 +73,10 @@ def write(path: Path, text: str) -> FileId | None:
         DeliveryError: the system refuses; what was there before still is.
     """
     with _refusals(path, "written"):
-        _make_directory(path.parent)
-        temporary = path.with_name(names.temporary_name(secrets.token_hex(8)))
         try:
-            _write_new(temporary, text)
-            identity = file_id(temporary)
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _flush(path.parent)
-    return identity
+            return _replace(path, text)
+        except FileNotFoundError:  # somebody removed the directory just now
+            return _replace(path, text)
 
 
 def remove(path: Path) -> None:
@@ -100,6 +92,12 @@ def remove(path: Path) -> None:
 def own(directory: Path) -> Iterator[Path]:
     """Yield what in a directory is ours by its name, sorted."""
     yield from (path for path in _entries(directory) if names.is_own_file(path.name))
+
+
+def others(directory: Path) -> Iterator[Path]:
+    """Yield what runtimes read in a directory and is not ours by its name, sorted."""
+    found = (path for path in _entries(directory) if path.suffix in (".json", ".yaml"))
+    yield from (path for path in found if not names.is_own_file(path.name))
 
 
 def sweep(directory: Path, *, all_of_them: bool = False) -> Iterator[Path]:
@@ -135,9 +133,26 @@ def _entries(directory: Path) -> list[Path]:
         return []
 
 
+def _replace(path: Path, text: str) -> FileId | None:
+    _make_directory(path.parent)
+    temporary = path.with_name(names.temporary_name(secrets.token_hex(8)))
+    try:
+        _write_new(temporary, text)
+        identity = file_id(temporary)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _flush(path.parent)
+    return identity
+
+
 def _make_directory(path: Path) -> None:
     if path.is_dir():
         return
+    if path.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, f"its directory is a symbolic link to {path.readlink()}, which is none")
     path.mkdir(mode=0o755, parents=True, exist_ok=True)
     path.chmod(0o755)  # whatever this process's umask is, a runtime must find what is in it
 

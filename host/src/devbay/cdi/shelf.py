@@ -29,7 +29,7 @@ class Noticed:
     """
 
     file: str
-    what: Literal["repaired", "contested", "refused", "unreadable", "swept"]
+    what: Literal["repaired", "contested", "refused", "unreadable", "swept", "doubled"]
     reason: str
 
 
@@ -69,6 +69,7 @@ class Shelf:
         self._pauses = pauses
         self._kept: dict[str, _Kept] | None = None
         self._noticed: list[Noticed] = []
+        self._others: dict[Path, tuple[files.FileId | None, str]] = {}
 
     def ensure(self, resource: str, edits: Mapping[str, ContainerEdits]) -> None:
         """Return when the file of `resource` holds an entry for each of these devices.
@@ -120,8 +121,26 @@ class Shelf:
         for file, kept in list(self._all().items()):
             if not self._is_as_seen(file, kept):
                 self._repair(file, kept, now)
+        self._sweep()
+        self._look_beside()
         noticed, self._noticed = self._noticed, []
         return noticed
+
+    def _sweep(self) -> None:
+        self._noticed += [Noticed(p.name, "swept", "a crash left it") for p in files.sweep(self._path)]
+
+    def _look_beside(self) -> None:
+        """Notice files of others with a kind of ours: to runtimes a device that is in two files is in conflict."""
+        kinds = {kept.kind for kept in self._all().values()}
+        before, self._others = self._others, {}
+        for path in files.others(self._path) if kinds else ():
+            identity, kind = before.get(path, (None, ""))
+            if identity is None or files.file_id(path) != identity:
+                identity, kind = files.file_id(path), _kind(path)
+            self._others[path] = identity, kind
+            if kind in kinds:
+                reason = f"it holds {kind} too, so that no runtime knows which to take; remove it"
+                self._noticed.append(Noticed(path.name, "doubled", reason))
 
     def _repair(self, file: str, kept: _Kept, now: float) -> None:
         reason = self._take_over(file, kept)
@@ -172,7 +191,7 @@ class Shelf:
     def _all(self) -> dict[str, _Kept]:
         if self._kept is None:
             self._kept = {}
-            self._noticed += [Noticed(p.name, "swept", "a crash left it") for p in files.sweep(self._path)]
+            self._sweep()
             for path in files.own(self._path):
                 self._load(path)
         return self._kept
@@ -199,6 +218,13 @@ class Shelf:
 
     def _real(self, path: str) -> str:
         return files.real_path(path, self._locate)
+
+
+def _kind(path: Path) -> str:
+    try:
+        return _decoded(files.read(path)[1]).kind
+    except document.NotASpecification:
+        return ""
 
 
 def _decoded(text: str | None) -> document.Specification:

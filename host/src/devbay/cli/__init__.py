@@ -13,7 +13,19 @@ import click
 
 from devbay.errors import ConfigError, DevbayError
 
-_COMMANDS = ("run", "backends", "devices", "explain", "cdi", "simulate", "demo", "new-backend")
+_COMMANDS = (
+    "run",
+    "backends",
+    "devices",
+    "explain",
+    "doctor",
+    "cleanup",
+    "config", "cdi",
+    "manifest",
+    "simulate",
+    "demo",
+    "new-backend",
+)
 
 
 class Exit(IntEnum):

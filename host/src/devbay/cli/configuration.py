@@ -52,13 +52,28 @@ def load(*, config: str | None, backends: str | None, **flags: str | None) -> Pl
     Raises:
         ConfigError: something of it cannot be used; the text says what and where.
     """
-    path = config or os.environ.get("DEVBAY_CONFIG")
-    text = _text(Path(path) if path else DEFAULT_FILE, required=bool(path))
-    sources = read(text, path or str(DEFAULT_FILE), os.environ)
-    return plan(_with_flags(sources, backends, flags), node_name(os.environ, socket.gethostname()))
+    sources, node = said(config=config, backends=backends, **flags)
+    return plan(sources, node)
 
 
-def _text(path: Path, *, required: bool) -> str:
+def said(*, config: str | None, backends: str | None, **flags: str | None) -> tuple[Sources, str]:
+    """Return what file, environment and flags say, and the node's name where they say none. Raises as `load` does."""
+    path = file(config)
+    sources = read(text(path, required=path != DEFAULT_FILE), os.fspath(path), os.environ)
+    return _with_flags(sources, backends, flags), node_name(os.environ, socket.gethostname())
+
+
+def file(config: str | None) -> Path:
+    """Return which file counts, whether or not it is there."""
+    return Path(config or os.environ.get("DEVBAY_CONFIG") or DEFAULT_FILE)
+
+
+def text(path: Path, *, required: bool) -> str:
+    """Return what a file says; nothing, where it need not be there and is not.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

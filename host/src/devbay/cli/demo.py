@@ -82,7 +82,9 @@ async def _start_host(place: Path, log: Path) -> Process:
     config = place / "config.yaml"
     mock = {"root": f"{place}/class", "device_dir": f"{place}/dev", "count": _DEVICES, "numa_nodes": 2}
     config.write_text(
-        yaml.safe_dump({"backends": ["mock"], "kubelet": {"directory": f"{place}/plugins"}, "mock": mock}),
+        yaml.safe_dump(
+            {"backends": ["mock"], "kubelet": {"directory": f"{place}/plugins"}, "web": {"listen": ""}, "mock": mock}
+        ),
         encoding="utf-8",
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DEVBAY_")}

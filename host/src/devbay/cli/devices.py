@@ -37,6 +37,8 @@ def devices(output: str, **options: str | None) -> Exit:
         click.echo("No backend is enabled on this node; 'devbay backends' says what is installed.")
     else:
         click.echo(f"No devices. Asked: {', '.join(plan.choice.enabled)}.")
+    for unmet in seen.unmet:
+        click.echo(f"devbay: {unmet}", err=True)
     return seen.complain()
 
 

@@ -5,7 +5,7 @@ configuration's rules to offers. Nothing is offered to anybody.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ import click
 
 from devbay import inventory, offers
 from devbay.cli import Exit
-from devbay.offers import Offer
+from devbay.inventory import DeviceStatus
+from devbay.offers import Offer, Rules
 from devbay.plan import Plan, load
 from devbay.plugins import Rejected
 from devbay.runner import Report, Runner
@@ -29,6 +30,7 @@ class Glance:
         rejected: the enabled backends that could not be loaded.
         offers: what would be offered, by resource.
         refused: devices and resources that would not be, in sentences.
+        unmet: what the configuration says of resources and devices that are not here, in sentences.
     """
 
     reports: Mapping[str, Report]
@@ -36,6 +38,7 @@ class Glance:
     rejected: tuple[Rejected, ...]
     offers: Mapping[str, Offer]
     refused: tuple[str, ...]
+    unmet: tuple[str, ...]
 
     def trouble(self) -> Iterator[tuple[str, Exit]]:
         """Yield what a person should hear of, as sentences, and what the command exits with for it."""
@@ -66,17 +69,34 @@ async def glance(plan: Plan) -> AsyncIterator[Glance]:
     beforehand = tuple(one for one in plan.rejected if one.name in plan.choice.enabled)
     try:
         reports = dict(zip(runners, await asyncio.gather(*(one.look() for one in runners.values())), strict=True))
-        made, refused = _offered(plan, reports)
-        yield Glance(reports=reports, runners=runners, rejected=beforehand + failed, offers=made, refused=refused)
+        made, refused, unmet = _offered(plan, reports)
+        yield Glance(
+            reports=reports,
+            runners=runners,
+            rejected=beforehand + failed,
+            offers=made,
+            refused=refused,
+            unmet=unmet,
+        )
     finally:
         await asyncio.gather(*(runner.stop() for runner in runners.values()))
 
 
-def _offered(plan: Plan, reports: Mapping[str, Report]) -> tuple[dict[str, Offer], tuple[str, ...]]:
+def _offered(plan: Plan, reports: Mapping[str, Report]) -> tuple[dict[str, Offer], tuple[str, ...], tuple[str, ...]]:
     known = inventory.Inventory(policy=plan.settings.health.policy())
     said = []
     for name, report in reports.items():
         known, late = inventory.observe(known, name, report.found or (), now=0.0)
         said += [f"backend {name}: device rejected: {one.item}: {one.reason}" for one in (*report.rejected, *late)]
-    made, refused = offers.offers(known.snapshot.resources, plan.settings.rules())
-    return made, (*said, *(f"{refusal.resource} is not offered: {refusal.reason}" for refusal in refused))
+    found, rules = known.snapshot.resources, plan.settings.rules()
+    made, refused = offers.offers(found, rules)
+    said += [f"{refusal.resource} is not offered: {refusal.reason}" for refusal in refused]
+    return made, tuple(said), tuple(_unmet(found, made, rules))
+
+
+def _unmet(found: Mapping[str, Sequence[DeviceStatus]], made: Mapping[str, Offer], rules: Rules) -> Iterator[str]:
+    for pattern in rules.unmatched({*found, *made}):
+        yield f"configured resource {pattern} is not on this node"
+    for source, devices in found.items():
+        for problem in rules.sharing(source).shortfalls([each.device for each in devices]):
+            yield f"{source} is shared as far as possible: {problem}"

@@ -1,17 +1,27 @@
 """How log lines look: JSON where a machine reads them, columns on a terminal. One event a line, on stderr."""
 
-import contextlib
 import logging
 import sys
+import time
 from typing import Any, TextIO, cast
 
 import structlog
 
+from devbay.chronicle import Chronicle
+from devbay.cli import writing
 from devbay.settings import LogSection
+
+CHRONICLE = Chronicle()
+"""The last events of this process."""
+
+_LEVELS = {"exception": "error", "warn": "warning", "fatal": "critical"}
+
+_CHAIN: list[Any] = []
+"""What every logger that was ever bound goes through: changed in place, so that a change reaches all of them."""
 
 
 def configure(section: LogSection) -> None:
-    """Make structlog, and everything that uses the standard library's logging, write as `section` says."""
+    """Make structlog, and everything that uses the standard library's logging, write as `section` says from now on."""
     console = section.format == "console" or (section.format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -23,12 +33,13 @@ def configure(section: LogSection) -> None:
         if console
         else [structlog.processors.format_exc_info, _in_order, structlog.processors.JSONRenderer(default=str)]
     )
-    stream = cast("TextIO", _Unbreakable(sys.stderr))
+    stream = cast("TextIO", writing.writer(sys.stderr, _dropped))
     level = logging.getLevelName(section.level.upper())
+    _CHAIN[:] = [_remember, _Threshold(level), *shared, *renderer]
     structlog.configure(
-        processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        processors=_CHAIN,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
@@ -41,23 +52,31 @@ def configure(section: LogSection) -> None:
     logging.captureWarnings(capture=True)
 
 
+class _Threshold:
+    """Drops lines below a level. Not structlog's own filter, which a logger keeps for as long as it lives."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+
+    def __call__(self, _logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if structlog.processors.NAME_TO_LEVEL[method] < self._level:
+            raise structlog.DropEvent
+        return event
+
+
 def _in_order(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Put what every line has first, as a person reads: when, how grave, what; then whose."""
     first = {key: event[key] for key in ("timestamp", "level", "event") if key in event}
     return {**first, **event}
 
 
-class _Unbreakable:
-    """A stream whose reader may be gone or whose disk may be full: a line that cannot be written is lost, no more."""
+def _remember(_logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Keep what is at least information for the page, whatever is logged."""
+    if structlog.processors.NAME_TO_LEVEL[method] >= logging.INFO:
+        CHRONICLE.add(time.time(), {**event, "level": _LEVELS.get(method, method)})
+    return event
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
 
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            return self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+def _dropped(lines: int) -> None:
+    CHRONICLE.dropped += lines
+    structlog.get_logger().warning("lines of the log were dropped: nobody read them", lines=lines)

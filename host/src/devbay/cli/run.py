@@ -2,16 +2,16 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
 
-from devbay.cli import Exit, configuration, log
+from devbay.cli import Exit, configuration, log, writing
+from devbay.configuration import Configuration
 from devbay.host import Host
-from devbay.plan import Plan
 
-_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ENDINGS = (signal.SIGTERM, signal.SIGINT)
 
 
 @click.command(short_help="Offer this node's devices to its kubelet.")
@@ -31,18 +31,30 @@ def run(**options: str | None) -> Exit:
     of devices, and asks what a container needs when a pod was given some. A kubelet that is away or restarts is waited
     for; so is hardware that is not there yet.
 
+    The configuration file is followed: a change counts within two seconds, or at once when SIGHUP comes, for what it
+    touches; one that cannot be used is refused with a line that says why, and the last good one goes on.
+
     Needs root on a node, since the kubelet's directory is root's. Stop it with Ctrl-C or SIGTERM: it closes its
     sockets and exits with 0. Containers that hold devices keep them.
     """
-    plan = configuration.load(**options)
-    log.configure(plan.settings.log)
-    asyncio.run(_until_asked(plan))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is about to happen
+    try:
+        asyncio.run(_until_asked(options))
+    finally:
+        writing.drain()  # before anything else is written
     return Exit.OK
 
 
-async def _until_asked(plan: Plan) -> None:
-    with _signals() as asked:
-        work = asyncio.create_task(Host(plan).run(), name="host")
+async def _until_asked(options: Mapping[str, str | None]) -> None:
+    kept = Configuration(
+        configuration.file(options["config"]),
+        lambda: configuration.load(**options),
+        lambda plan: log.configure(plan.settings.log),
+    )
+    plan = configuration.load(**options)
+    log.configure(plan.settings.log)
+    with _signals(kept.reload) as asked:
+        work = asyncio.create_task(Host(plan, configuration=kept, chronicle=log.CHRONICLE).run(), name="host")
         waiter = asyncio.create_task(asked.wait(), name="signals")
         await asyncio.wait({work, waiter}, return_when=asyncio.FIRST_COMPLETED)
         waiter.cancel()
@@ -54,8 +66,11 @@ async def _until_asked(plan: Plan) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[asyncio.Event]:
-    """Take the signals that ask a process to end as an event; a second one of a kind ends it as it would without us."""
+def _signals(reload: Callable[[], None]) -> Iterator[asyncio.Event]:
+    """Take the signals that ask a process to end as an event; a second one of a kind ends it as it would without us.
+
+    SIGHUP asks for the configuration to be read again.
+    """
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -63,6 +78,7 @@ def _signals() -> Iterator[asyncio.Event]:
         asked.set()
         loop.remove_signal_handler(taken)
 
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for each in _ENDINGS:
         loop.add_signal_handler(each, ask, each)
     try:

@@ -111,7 +111,7 @@ class KubeletDirectory:
         Raises:
             KubeletDirectoryError: no socket can be made there; the text says why and what to do.
         """
-        path = self.path / f"devbay-{_resource_hash(resource)}-{secrets.token_hex(4)}.sock"
+        path = self.path / f"devbay-{resource_hash(resource)}-{secrets.token_hex(4)}.sock"
         if (length := len(os.fsencode(path))) > MAX_PATH:
             raise KubeletDirectoryError(
                 f"socket path {path} has {length} bytes, and a unix socket's may have {MAX_PATH}; "
@@ -181,7 +181,7 @@ class KubeletDirectory:
 
     def others(self, resource: str) -> list[Path]:
         """Return live sockets in this directory that another host serves for `resource`."""
-        mine = _resource_hash(resource)
+        mine = resource_hash(resource)
         return [path for owner, path in self.sweep() if owner == mine]
 
     async def watch(self) -> None:
@@ -303,5 +303,12 @@ def _is_socket(path: Path) -> bool:
         return False
 
 
-def _resource_hash(resource: str) -> str:
+def resource_hash(resource: str) -> str:
+    """Return what the names of our sockets have for a resource."""
     return hashlib.sha256(resource.encode()).hexdigest()[:8]
+
+
+def hash_in(name: str) -> str:
+    """Return the resource's hash in the name of a socket of ours; empty for any other name."""
+    match = _OURS.fullmatch(name)
+    return match["resource"] if match else ""

@@ -16,6 +16,7 @@ from devbay.errors import (
     AllocationError,
     BackendBug,
     CallTimeout,
+    DeliveryError,
     DevbayError,
     KubeletDirectoryError,
     UnhealthyDevice,
@@ -32,10 +33,22 @@ _SERVICE = "v1beta1.DevicePlugin"
 _CODES: dict[type[DevbayError], grpc.StatusCode] = {
     UnknownDevice: grpc.StatusCode.NOT_FOUND,
     UnhealthyDevice: grpc.StatusCode.FAILED_PRECONDITION,
+    DeliveryError: grpc.StatusCode.UNAVAILABLE,  # the node's fault, and not the pod's
     AllocationError: grpc.StatusCode.INVALID_ARGUMENT,
     CallTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
     BackendBug: grpc.StatusCode.INTERNAL,
 }
+
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one message to the kubelet: gRPC's own limit, since it sets none (pkg/kubelet/cm/devicemanager/plugin/v1beta1).
+
+It ends the stream of a list that is longer, and the resource is gone.
+"""
+
+
+class ListTooLong(Exception):  # noqa: N818 - says what was asked for; whose list it is, is known where it is caught
+    """A list that the kubelet would not read; the error says how long it is."""
 
 
 class DeviceList:
@@ -45,15 +58,26 @@ class DeviceList:
     each one between. Outlives the endpoints of its resource.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        """Begin with an empty list; `most` is how many bytes one may have."""
+        self._most = most
         self._message = messages.device_list(())
         self._changed = asyncio.Event()
         self._places: dict[object, bytes | None] = {}
         self._progress = asyncio.Event()
 
     def publish(self, devices: Iterable[Advertised]) -> bool:
-        """Make `devices` the list; return whether that changed it."""
-        message = messages.device_list(devices)
+        """Make `devices` the list; return whether that changed it.
+
+        Raises:
+            ListTooLong: it has too many bytes; the list stays as it was.
+        """
+        listed = list(devices)
+        message = messages.device_list(listed)
+        if len(message) > self._most:
+            raise ListTooLong(
+                f"its list of {len(listed)} ids has {len(message)} bytes, and the kubelet reads {self._most} at most"
+            )
         if message == self._message:
             return False
         self._message = message
@@ -91,7 +115,11 @@ class DeviceList:
 
 
 class Endpoint:
-    """Serves one resource on one socket, once. What happens to its streams is told through the two callbacks."""
+    """Serves one resource on one socket, once. What happens to its streams is told through the two callbacks.
+
+    Attributes:
+        streams: how many are open.
+    """
 
     def __init__(
         self,
@@ -106,9 +134,10 @@ class Endpoint:
         self._devices = devices
         self._opened = opened
         self._ended = ended
-        self._streams = 0
+        self._tally = service.tally
+        self.streams = 0
         self._server: grpc.aio.Server | None = None
-        self._log = structlog.get_logger().bind(resource=resource)
+        self._log = structlog.get_logger().bind(resource=resource, backend=service.backend)
 
     @property
     def options(self) -> pb.DevicePluginOptions:
@@ -155,9 +184,9 @@ class Endpoint:
         return self.options.SerializeToString()
 
     async def _list_and_watch(self, _request: pb.Empty, context: _Context) -> None:
-        self._streams += 1
-        self._log.info("ListAndWatch opened", streams=self._streams)
-        if self._streams == 1:
+        self.streams += 1
+        self._log.info("ListAndWatch opened", streams=self.streams)
+        if self.streams == 1:
             self._opened()
         follow = self._devices.follow()
         try:
@@ -165,9 +194,9 @@ class Endpoint:
                 await context.write(message)
         finally:
             await follow.aclose()
-            self._streams -= 1
-            self._log.debug("ListAndWatch ended", streams=self._streams)
-            if not self._streams:
+            self.streams -= 1
+            self._log.debug("ListAndWatch ended", streams=self.streams)
+            if not self.streams:
                 self._ended()
 
     async def _get_preferred(self, request: pb.PreferredAllocationRequest, _context: _Context) -> bytes:
@@ -175,6 +204,7 @@ class Endpoint:
             self._service.prefer(r.available_deviceIDs, r.must_include_deviceIDs, r.allocation_size)
             for r in request.container_requests
         ]
+        self._tally.preferred += 1
         self._log.debug("GetPreferredAllocation", devices=[list(answer) for answer in answers])
         return messages.preferred_response(answers)
 
@@ -184,9 +214,13 @@ class Endpoint:
         try:
             given = [await self._service.allocate(ids) for ids in asked]
         except DevbayError as error:
+            self._tally.failures[type(error).__name__] += 1
             self._log.error("Allocate failed", devices=_flat(asked), reason=str(error))
             await context.abort(_code(error), str(error))
-        self._log.info("Allocate", devices=_flat(asked), ms=round((time.perf_counter() - started) * 1e3, 2))
+        took = time.perf_counter() - started
+        self._tally.allocations.add(took)
+        self._tally.containers += len(given)
+        self._log.info("Allocate", devices=_flat(asked), ms=round(took * 1e3, 2))
         return messages.allocate_response(given)
 
     async def _pre_start(self, request: pb.PreStartContainerRequest, context: _Context) -> bytes:
@@ -194,6 +228,7 @@ class Endpoint:
         try:
             await self._service.prepare(ids)
         except DevbayError as error:
+            self._tally.failures[type(error).__name__] += 1
             self._log.error("PreStartContainer failed", devices=ids, reason=str(error))
             await context.abort(_code(error), str(error))
         self._log.info("PreStartContainer", devices=ids)

@@ -10,7 +10,7 @@ import structlog
 from devbay.errors import KubeletDirectoryError, KubeletUnavailable, RegistrationRefused
 from devbay.kubelet.client import Registrar
 from devbay.kubelet.directory import KubeletDirectory
-from devbay.kubelet.endpoint import DeviceList, Endpoint
+from devbay.kubelet.endpoint import MOST_BYTES, DeviceList, Endpoint, ListTooLong
 from devbay.kubelet.service import Advertised, Service
 from devbay.retry import REGISTRATION
 from devbay.session import Command, Event, State, step
@@ -32,27 +32,32 @@ class Registration:
         resource: its name.
         state: where it stands.
         reason: why it is not further, in words; empty while nothing is wrong.
-        registrations: how often the kubelet accepted it.
+        tally: what happened to it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, and two limits that tests set
         self,
         resource: str,
         service: Service,
         directory: KubeletDirectory,
         registrar: Registrar,
         pauses: Iterable[float] = REGISTRATION,
+        *,
+        most: int = MOST_BYTES,
     ) -> None:
         self.resource = resource
         self.state = State.STOPPED
         self.reason = ""
-        self.registrations = 0
+        self.tally = service.tally
         self._service = service
         self._directory = directory
         self._registrar = registrar
         self._pauses = pauses
         self._pause: Iterator[float] = iter(pauses)
-        self._devices = DeviceList()
+        self._devices = DeviceList(most)
+        self._listed = False
+        self._wanted = False
+        self._too_long = ""
         self._endpoint: Endpoint | None = None
         self._socket: Path | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -62,19 +67,55 @@ class Registration:
         self._unsubscribe: Callable[[], None] = lambda: None
         self._since = 0.0
         self._said = ""
-        self._log = structlog.get_logger().bind(resource=resource)
+        self._log = structlog.get_logger().bind(resource=resource, backend=service.backend)
+
+    @property
+    def streams(self) -> int:
+        """How many streams of the kubelet are open."""
+        return self._endpoint.streams if self._endpoint else 0
+
+    @property
+    def socket(self) -> str:
+        """The name of the socket that is served; empty while none is."""
+        return self._socket.name if self._socket else ""
 
     def start(self) -> None:
-        """Begin to serve and to register, and go on for ever."""
+        """Begin to serve and to register, and go on for ever; where no list ever fitted, once one does."""
+        self._wanted = True
+        if self._too_long and not self._listed:
+            return
         self._unsubscribe = self._directory.subscribe(lambda: self._on(Event.KUBELET_UP))
         self._on(Event.START)
 
     def publish(self, devices: Iterable[Advertised]) -> bool:
-        """Make `devices` the list that the kubelet reads; return whether that changed it."""
-        return self._devices.publish(devices)
+        """Make `devices` the list that the kubelet reads; return whether that changed it.
+
+        One that is too long for it is an error in the log, and the last that fitted stays.
+        """
+        try:
+            changed = self._devices.publish(devices)
+        except ListTooLong as error:
+            self._refuse(f"{error}; give {self.resource} fewer replicas, or its devices to several resources")
+            return False
+        held_back, self._too_long, self._listed = bool(self._too_long) and not self._listed, "", True
+        if held_back:
+            self.reason = ""
+            if self._wanted:
+                self.start()
+        return changed
+
+    def _refuse(self, problem: str) -> None:
+        if not self._listed:
+            self.reason = problem
+        kept = "the kubelet keeps the last list that fitted" if self._listed else "nothing is registered"
+        (self._log.debug if problem == self._too_long else self._log.error)(
+            "the list of devices is too long", reason=problem, consequence=kept
+        )
+        self._too_long = problem
 
     async def withdraw(self, patience: float = 1.0) -> None:
         """Tell the kubelet that nothing is left, then stop."""
+        self._wanted = False
         self.publish(())
         if self.state is State.STREAMING:
             await self._devices.delivered(patience)
@@ -82,6 +123,7 @@ class Registration:
 
     async def stop(self) -> None:
         """Close the streams and the server, and remove the socket."""
+        self._wanted = False
         self._unsubscribe()
         self._unsubscribe = lambda: None
         self._on(Event.STOP)
@@ -94,6 +136,8 @@ class Registration:
             return
         if event is Event.KUBELET_UP or (event is Event.STREAM_ENDED and self._lasted()):
             self._pause = iter(self._pauses)
+        if self.state is State.STREAMING and event is not Event.STOP:
+            self.tally.restarts += 1
         if transition.state is not self.state:
             self._since = asyncio.get_running_loop().time()
         self.state = transition.state
@@ -185,9 +229,10 @@ class Registration:
         except KubeletUnavailable as error:
             self._on(Event.UNREACHABLE, str(error))
         except RegistrationRefused as error:
+            self.tally.refusals += 1
             self._on(Event.REFUSED, str(error))
         else:
-            self.registrations += 1
+            self.tally.registrations += 1
             self._log.info("registered", socket=path.name)
             self._on(Event.ACCEPTED)
 

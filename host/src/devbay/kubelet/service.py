@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from devbay.model import ContainerEdits
+from devbay.tally import ResourceTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,14 @@ class Service(Protocol):
 
     What it raises must be a `devbay.errors.DevbayError`; its text reaches the pod's events.
     """
+
+    @property
+    def backend(self) -> str:
+        """Whose devices they are."""
+
+    @property
+    def tally(self) -> ResourceTally:
+        """What happened to the resource so far."""
 
     @property
     def prepares(self) -> bool:

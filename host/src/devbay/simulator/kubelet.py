@@ -38,7 +38,8 @@ class Kubelet:
 
     `seed` decides what is random in a kubelet: the order of resources and ids, the choice among equals. `clock` gives
     every time, in seconds; the grace period and the events' times follow it. `behaviour` and `timing` replace what
-    `version` implies and how long the kubelet waits. With `pod_resources_socket` the pod-resources API is served there.
+    `version` implies and how long the kubelet waits. With `pod_resources_socket` the pod-resources API is served there,
+    so many calls a second by `rate_clock`, which goes on where `clock` stands still.
     `topology_policy`, `topology_scope` and `numa_nodes` say how devices are aligned, and on which NUMA nodes.
     `cdi_dirs` is where the container runtime beside it looks for CDI files, a later one having the higher priority; by
     default nowhere, so that no CDI device resolves. Without `cdi_enabled` that runtime does not support CDI.
@@ -55,6 +56,7 @@ class Kubelet:
         behaviour: Behaviour | None = None,
         timing: Timing | None = None,
         pod_resources_socket: Path | None = None,
+        rate_clock: Callable[[], float] = time.monotonic,
         topology_policy: Policy = "none",
         topology_scope: Scope = "container",
         numa_nodes: Iterable[int] = (0, 1),
@@ -75,11 +77,14 @@ class Kubelet:
             topology=Topology(topology_policy, topology_scope, tuple(numa_nodes)),
             runtime=Runtime(cdi_dirs=tuple(map(Path, cdi_dirs)), cdi_enabled=cdi_enabled),
             pod_resources_socket=pod_resources_socket,
+            rate_clock=rate_clock,
         )
         self._node = NodeStatus()
         self._runs: dict[tuple[str, str], PodRun] = {}
         self._running: Running | None = None
         self._handles: list[sockets.Handle] = []
+        self._away = asyncio.Lock()
+        """Held by a restart, from its stop to its start."""
 
     # The process.
 
@@ -156,18 +161,23 @@ class Kubelet:
             await running.stop()
 
     async def restart(self, gap: float = 0.0, *, api_server: bool = True) -> None:
-        """Stop, wait `gap` seconds, start: plugins' sockets are deleted before kubelet.sock is made (behaviour 18)."""
-        await self.stop()
-        await asyncio.sleep(gap)
-        await self.start(api_server=api_server)
+        """Stop, wait `gap` seconds, start: plugins' sockets are deleted before kubelet.sock is made (behaviour 18).
+
+        Another restart meanwhile comes after it.
+        """
+        async with self._away:
+            await self.stop()
+            await asyncio.sleep(gap)
+            await self.start(api_server=api_server)
 
     async def reboot(self, gap: float = 0.0, *, api_server: bool = True) -> None:
         """Restart as a reboot of the node does: no container is running any more (behaviour 47)."""
-        await self.stop()
-        for run in self._runs.values():
-            run.die()
-        await asyncio.sleep(gap)
-        await self.start(api_server=api_server)
+        async with self._away:
+            await self.stop()
+            for run in self._runs.values():
+                run.die()
+            await asyncio.sleep(gap)
+            await self.start(api_server=api_server)
 
     async def close(self) -> None:
         """Stop, and remove our sockets if they are still ours: the end of a simulation, which no kubelet has."""
@@ -284,7 +294,9 @@ class Kubelet:
 
     def _need(self) -> Running:
         if self._running is None:
-            raise KubeletUnavailable("the simulated kubelet is not running")
+            restarts = "it restarts; ask again when it is back"
+            remedy = restarts if self._away.locked() else "start it first"
+            raise KubeletUnavailable(f"the simulated kubelet is not running: {remedy}")
         return self._running
 
     def _run(self, name: str, namespace: str) -> PodRun:

@@ -70,7 +70,7 @@ class PodResources:
         self, answer: Callable[[_Request], _Response], request: type[_Request]
     ) -> "grpc.RpcMethodHandler[_Request, _Response]":
         async def call(message: _Request, context: Context) -> _Response:
-            if not self._limiter.allow(self._process.now):
+            if not self._limiter.allow(self._process.rate_clock()):
                 await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit")
             try:
                 return answer(message)

@@ -1,6 +1,8 @@
 """What the parts of one kubelet process share: its place, its release, its clock, its randomness. Values only."""
 
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ class Process:
         topology: how its topology manager is configured.
         runtime: the container runtime beside it.
         pod_resources_socket: where it serves the pod-resources API, or None for not at all.
+        rate_clock: by which that API's calls are limited.
     """
 
     directory: Path
@@ -36,6 +39,7 @@ class Process:
     topology: Topology
     runtime: Runtime
     pod_resources_socket: Path | None = None
+    rate_clock: Callable[[], float] = time.monotonic
 
     @property
     def now(self) -> float:

@@ -94,8 +94,7 @@ class Registry:
             work = self._connect(request.resource_name, socket, self._process.timing.dial)
             await asyncio.shield(self._tasks.spawn(f"register {request.resource_name}", work))
             return
-        seconds = self._process.timing.dial if remaining is None else min(self._process.timing.dial, remaining)
-        await self._connect(request.resource_name, socket, seconds)
+        await self._connect(request.resource_name, socket, self._process.timing.dial_for(remaining))
 
     async def _connect(self, resource: str, socket: str, seconds: float) -> None:
         """Dial, ask for options, then follow the list in the background (DMP/handler.go:85-100)."""

@@ -11,6 +11,8 @@ from typing import Literal
 from devbay.errors import ConfigError
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?")
+_NEWEST = (1, 37)
+"""The newest release whose behaviour is known: its sources were read before it was made."""
 _OLD = (1, 32)
 _LAST_LEGACY = (1, 36)
 _HEALTH = (1, 36)
@@ -54,6 +56,11 @@ class Behaviour:
         if match is None:
             raise ConfigError(f"{version!r} is not a Kubernetes version; write it as 1.36")
         release = (int(match[1]), int(match[2]))
+        if release[0] != 1 or release > _NEWEST:
+            raise ConfigError(
+                f"how Kubernetes {version} behaves is not known; the newest release that is simulated is "
+                f"{_NEWEST[0]}.{_NEWEST[1]}"
+            )
         old = release <= _OLD
         return cls(
             overlap="legacy" if release <= _LAST_LEGACY else "keyed",
@@ -89,3 +96,7 @@ class Timing:
     pod_sync: float = 60.0
     pod_retry: float = 10.0
     watchdog: float = 5.0
+
+    def dial_for(self, remaining: float | None) -> float:
+        """Return how long a dial may take whose caller waits so many seconds more, None for ever (behaviour 8)."""
+        return self.dial if remaining is None else min(self.dial, remaining)

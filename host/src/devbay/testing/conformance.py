@@ -5,7 +5,8 @@ needs something that the rig does not give is skipped and says what. The cases a
 backend is asked in `devbay.testing.trial`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,15 @@ class BackendConformance(Loading, Finding, Watching, Giving, Living):
     def rig(self) -> Rig:
         """Return the backend and its hardware. A subclass overrides this."""
         return pytest.fail(f"{type(self).__name__} needs a fixture `rig` that returns a devbay.testing.Rig")
+
+    @pytest.fixture
+    def simulated_kubelet_options(
+        self, simulated_kubelet_options: Mapping[str, Any], kubelet_directory: Path
+    ) -> Mapping[str, Any]:
+        """Give the options that hold outside this class; the kubelet says who holds what besides."""
+        return {"pod_resources_socket": kubelet_directory / "pod-resources/kubelet.sock"} | dict(
+            simulated_kubelet_options
+        )
 
     @pytest.fixture
     def trial(self, rig: Rig) -> Iterator[Trial]:

@@ -66,6 +66,7 @@ class Hosting:
         """Return the plan of a host beside the kubelet of `directory`; nothing of this machine's own is touched."""
         document = {
             "cdi": {"directory": str(cdi_directory(directory))},
+            "web": {"listen": ""},
             **self.configuration,
             "kubelet": {"pod_resources": "", **self.configuration.get("kubelet", {}), "directory": str(directory)},
             self.name: dict(self.settings),

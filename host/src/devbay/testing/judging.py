@@ -1,8 +1,9 @@
 """What the cases share: what they ask of the rig, and how they judge an answer."""
 
+import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -10,13 +11,20 @@ from devbay import contract
 from devbay.errors import BackendUnavailable
 from devbay.model import ContainerEdits, Device, Health, Node
 from devbay.testing import answers
+from devbay.testing.kubelet import SimulatedKubelet
 from devbay.testing.trial import NoAnswer, Trial, by_resource, violation
+
+T = TypeVar("T")
 
 MAX_ASKED = 3
 """How many devices a request for several has: as many as show an order."""
+_HEARD = 4
+"""After so many answers of the kubelet a host has believed one: the first may be from before, two in a row count."""
+MANY = 8
+"""How many devices a request for all has: more than anybody thinks of, and few enough to look at every pair."""
 
 
-def need(given: Callable[[int], object] | None, name: str) -> Callable[[int], object]:
+def need(given: Callable[[T], object] | None, name: str) -> Callable[[T], object]:
     """Return what the rig gives, or skip the case."""
     if given is None:
         pytest.skip(f"the rig has no `{name}`, which this case needs")
@@ -39,9 +47,9 @@ def devices_as_given(trial: Trial) -> list[Device]:
     return given
 
 
-def several(trial: Trial) -> list[list[Device]]:
+def several(trial: Trial, most: int = MAX_ASKED) -> list[list[Device]]:
     """Return, for each resource that has several, some devices."""
-    groups = [devices[:MAX_ASKED] for devices in by_resource(trial.devices()).values() if len(devices) > 1]
+    groups = [devices[:most] for devices in by_resource(trial.devices()).values() if len(devices) > 1]
     if not groups:
         pytest.skip("the rig has no two devices of one resource, which this case needs")
     return groups
@@ -77,6 +85,44 @@ def survives(trial: Trial, device: Device) -> None:
         violation(f"{device.id} vanished: {error}; return the edits, or raise an exception that says what is wrong")
     except Exception:  # noqa: BLE001 - any exception is a fine answer: it becomes that one pod's event
         return
+
+
+def answers_meanwhile(trial: Trial, devices: Sequence[Device]) -> None:
+    """Fail if `edit` does not answer while a `discover` is held."""
+    try:
+        trial.edit(devices)
+    except NoAnswer as error:
+        violation(f"discover waits for the hardware, and {error}; edit must not need a lock that discover holds")
+
+
+def closeness(trial: Trial, a: Device, b: Device) -> float | str:
+    """Return how close two devices are, as the host takes it; where there is no such number, what is wrong."""
+    try:
+        return contract.accept_affinity(trial.affinity(a, b))
+    except contract.ContractViolation as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it raises is an answer that is no number
+        return f"it raised {error!r}"
+
+
+def stay(kubelet: SimulatedKubelet, resource: str) -> None:
+    """Let a pod hold a device until a host that asks the kubelet has heard of it, and end it; fail if it cannot run."""
+
+    def answers() -> int:
+        return kubelet.kubelet.metrics.pod_resources_endpoint_requests_list["v1"]
+
+    container = kubelet.give(resource, pod="stays").container("main")
+    if container.state != "Running":
+        violation(f"a container with {resource} is {container.state}: {container.reason} {container.message}")
+    before = answers()
+    kubelet.wait_until(lambda: answers() >= before + _HEARD, "questions of the host about who holds what")
+    kubelet.delete_pod("stays")
+
+
+def open_files() -> int:
+    """Return how many files this process has open, those that nobody refers to any more not counted."""
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def host_paths(edits: ContainerEdits) -> set[str]:

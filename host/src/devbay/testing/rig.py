@@ -22,6 +22,8 @@ class Rig:
         settings: this backend's section of the configuration, as the file would have it: plain values.
         set_devices: makes the hardware have exactly so many devices, while the backend runs.
         fail: makes a device fail, so that `check` must find it unhealthy.
+        mend: makes a device that `fail` had fail work again.
+        remove: takes one device away, as if it were pulled out; the others stay what and where they are.
         remove_hardware: takes the driver and all hardware away. Without it, an empty node stands for that.
         places: the directories in which the backend may write; none by default.
         libraries: top-level modules that importing the backend may bring along, beside the standard library, the
@@ -33,6 +35,8 @@ class Rig:
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     set_devices: Callable[[int], object] | None = None
     fail: Callable[[Device], object] | None = None
+    mend: Callable[[Device], object] | None = None
+    remove: Callable[[Device], object] | None = None
     remove_hardware: Callable[[], object] | None = None
     places: Sequence[Path] = ()
     libraries: Sequence[str] = ()

@@ -38,6 +38,12 @@ class Watch:
         """Wait until it has been quiet for a moment, if it ever is; nothing tells that it listens."""
         self._until(lambda: self.ended or time.monotonic() - self._last > _SETTLED, _RESTLESS)
 
+    def count(self, seconds: float, enough: int) -> int:
+        """Return how many times it wakes the host within `seconds`, or as soon as that is `enough`."""
+        before = self._wakes
+        self._until(lambda: self._wakes - before >= enough, seconds)
+        return self._wakes - before
+
     def hears(self, change: Callable[[], object], seconds: float) -> bool:
         """Return whether it wakes the host within `seconds` of a change."""
         before = self._wakes

@@ -56,7 +56,9 @@ def simulate() -> None:
     everything that happens, so that a plugin, in whatever language, can be tried on any machine.
 
     DIRECTORY is where the sockets are, /var/lib/kubelet/device-plugins by default. Like a real kubelet, this one
-    deletes all sockets in it when it starts. It never takes the place of a kubelet that is there.
+    deletes all sockets in it when it starts. It never takes the place of a kubelet that is there. Kubelets up to
+    release 1.32 delete every file in it, and so does "--version 1.32", which therefore does not start in a directory
+    that holds files of somebody's.
 
     \b
     One terminal:       devbay simulate /tmp/plugins

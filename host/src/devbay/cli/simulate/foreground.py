@@ -23,9 +23,23 @@ from devbay.simulator.versions import Behaviour
 _DEFAULT = "/var/lib/kubelet/device-plugins"
 _STATUS_PERIOD = 10.0
 """Seconds between two updates of the node's status, the kubelet's own."""
+_NAMED = 3
+"""How many files an error names."""
 
 
-@click.command("foreground", hidden=True)
+class _Nameless(click.Context):
+    """The context of a command that nobody typed: it is called what the group is."""
+
+    @property
+    def command_path(self) -> str:
+        return self.parent.command_path if self.parent else super().command_path
+
+
+class _Foreground(click.Command):
+    context_class = _Nameless
+
+
+@click.command("foreground", cls=_Foreground, hidden=True)
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path(_DEFAULT))
 @click.option(
     "--version", default="1.36", show_default=True, help="The Kubernetes release to behave like, such as 1.32."
@@ -66,8 +80,10 @@ def foreground(  # noqa: PLR0913 - one page of options, all named
     **node: Any,
 ) -> Exit:
     """Run a simulated kubelet until it is asked to stop. The help is that of the group, which stands before this."""
-    Behaviour.of(version)  # says what is wrong with it before anything is touched
+    behaviour = Behaviour.of(version)  # says what is wrong with it before anything is touched
     _refuse(directory)
+    if behaviour.cleanup == "files":
+        _refuse_files(directory, version)
     kubelet = Kubelet(directory.absolute(), version=version, seed=seed, **choices.arguments(**node))
     return asyncio.run(_serve(kubelet, _day(kubelet, tree, resource, limit) if scenario else None))
 
@@ -94,6 +110,25 @@ def _refuse(directory: Path) -> None:
             f"{directory} does not look like a directory for device plugins: it holds {others[0].name}. A starting "
             f"kubelet would delete the sockets in it, such as {sockets[0].name}; name another directory"
         )
+
+
+def _refuse_files(directory: Path, version: str) -> None:
+    """Refuse a directory with files of somebody's, where every file would be deleted: hidden ones too.
+
+    That a simulator was here before says nothing of whose they are: one of a later release leaves them, and its mark.
+    """
+    entries = sorted(directory.iterdir()) if directory.is_dir() else []
+    doomed = [entry.name for entry in entries if not stat.S_ISDIR(entry.lstat().st_mode) and not _a_kubelets(entry)]
+    if doomed:
+        raise ConfigError(
+            f"{directory} holds {', '.join(doomed[:_NAMED])}{' and more' if len(doomed) > _NAMED else ''}. A starting "
+            f"kubelet of release {version} would delete every file in it; move them away, or name another directory"
+        )
+
+
+def _a_kubelets(entry: Path) -> bool:
+    """Whether a kubelet or a plugin left it there."""
+    return stat.S_ISSOCK(entry.lstat().st_mode) or entry.name in (CHECKPOINT, "DEPRECATION")
 
 
 def _day(kubelet: Kubelet, tree: Path | None, resource: str, limit: float) -> Day:

@@ -152,8 +152,13 @@ def _pair(item: str, option: str) -> tuple[str, str]:
 
 
 def _limits(items: Sequence[str]) -> dict[str, int]:
-    pairs = (_pair(item, "--limit or --init") for item in items)
-    return {resource: manifest.quantity(count, resource) for resource, count in pairs}
+    limits: dict[str, int] = {}
+    for item in items:
+        resource, count = _pair(item, "--limit or --init")
+        if resource in limits:
+            raise ConfigError(f"--limit or --init {item!r}: {resource} is asked for twice; say once how many")
+        limits[resource] = manifest.quantity(count, resource)
+    return limits
 
 
 def _pods(file: Path) -> Sequence[Pod]:

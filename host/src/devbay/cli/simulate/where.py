@@ -17,7 +17,8 @@ directory_option: Callable[[F], F] = click.option(
     "--directory",
     "-d",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The DIRECTORY of the simulator to talk to. Needed only where several run.",
+    help="The DIRECTORY of the simulator to talk to. Needed only where several run, and not just one of them in the "
+    "current directory or below it.",
 )
 
 namespace_option: Callable[[F], F] = click.option(
@@ -26,7 +27,7 @@ namespace_option: Callable[[F], F] = click.option(
 
 
 def ask(directory: Path | None, question: Question, answer: type[_T]) -> _T:
-    """Ask the simulator on `directory`, or the only one that runs."""
+    """Ask the simulator on `directory`, or the only one that runs, or that runs here."""
     try:
         return remote.ask(directory.absolute() if directory else _only(remote.running()), question, answer)
     except KeyboardInterrupt:
@@ -34,12 +35,14 @@ def ask(directory: Path | None, question: Question, answer: type[_T]) -> _T:
 
 
 def _only(running: list[Path]) -> Path:
-    """Return the one simulator that runs."""
+    """Return the one simulator that runs; of several, the one on the current directory or below it."""
     if not running:
         raise KubeletUnavailable(
             "no simulated kubelet of yours runs here; start one with: devbay simulate DIRECTORY "
             "(or name its directory with --directory)"
         )
-    if len(running) > 1:
+    here = Path.cwd()
+    near = [directory for directory in running if directory.resolve().is_relative_to(here)]
+    if len(running) > 1 and len(near) != 1:
         raise ConfigError(f"several simulators run, on {', '.join(map(str, running))}; choose one with --directory")
-    return running[0]
+    return near[0] if near else running[0]

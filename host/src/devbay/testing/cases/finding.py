@@ -1,5 +1,6 @@
 """Cases about `discover`: which devices there are, and what they are called."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from devbay.testing.rig import Rig
 from devbay.testing.trial import Trial, by_resource, violation
 
 _LEGAL = Device(id="legal", resource="example.com/legal")
+
+
+def _places(paths: Mapping[str, Sequence[str]]) -> str:
+    return listed(f"{device_id} (at {', '.join(its) or 'no path'})" for device_id, its in paths.items())
 
 
 class Finding:
@@ -70,6 +75,18 @@ class Finding:
         here, there = {device.id for device in trial.devices()}, set(elsewhere.ids or ())
         if here != there:
             violation(f"this process finds {listed(here)}, another one {listed(there)}")
+
+    def test_ids_stay_when_another_device_goes(self, rig: Rig, trial: Trial) -> None:
+        """Of several devices the first is pulled out: the others are called as they were, and are where they were."""
+        remove = need(rig.remove, "remove")
+        first, *others = trial.devices()
+        if not others:
+            pytest.skip("the rig has no two devices, which this case needs")
+        remove(first)
+        after = {device.id: device.paths for device in trial.devices()}
+        before = {device.id: device.paths for device in others}
+        if after != before:
+            violation(f"{first.id} was taken away; besides there were {_places(before)}, and now {_places(after)}")
 
     @pytest.mark.parametrize("count", [0, 1, 1000], ids=["none", "one", "a-thousand"])
     def test_any_number_of_devices_will_do(self, rig: Rig, count: int) -> None:

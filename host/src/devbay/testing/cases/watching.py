@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import pytest
-
 from devbay.testing.judging import judge_health, listed, need
 from devbay.testing.rig import Rig
 from devbay.testing.trial import Trial, violation
@@ -11,6 +9,8 @@ from devbay.testing.watch import Watch
 
 _PROMPT = 1.0
 """Seconds within which a change is heard, and a stop obeyed."""
+_STIRRINGS = 2
+"""Wakes without a change that are passed over: hardware stirs, and a late word of what the rig did is none."""
 
 
 class Watching:
@@ -29,18 +29,45 @@ class Watching:
     def test_a_failure_is_one_devices(self, rig: Rig, trial: Trial) -> None:
         """A device that fails is unhealthy at the next check; its neighbours are as they were."""
         trial.need("check")
-        if rig.fail is None:
-            pytest.skip("the rig has no `fail`, which this case needs")
+        fail = need(rig.fail, "fail")
         devices = trial.devices()
         before = trial.health(devices)
         failed = next((device for device in devices if before[device.id]), devices[0])
-        rig.fail(failed)
+        fail(failed)
         trial.discover()
         after = trial.health(devices)
         if after[failed.id]:
             violation(f"{failed.id} was made to fail, and check calls it healthy")
         if lost := [key for key, health in before.items() if health and not after[key] and key != failed.id]:
             violation(f"{failed.id} failed, and with it {listed(lost)}")
+
+    def test_a_device_that_was_mended_is_healthy(self, rig: Rig, trial: Trial) -> None:
+        """A device that failed and works again is healthy at the next check: nothing is held against it."""
+        trial.need("check")
+        fail, mend = need(rig.fail, "fail"), need(rig.mend, "mend")
+        devices = trial.devices()
+        before = trial.health(devices)
+        device = next((device for device in devices if before[device.id]), devices[0])
+        fail(device)
+        trial.discover()
+        trial.health(devices)
+        mend(device)
+        trial.discover()
+        after = trial.health(devices)[device.id]
+        if before[device.id] and not after:
+            violation(f"{device.id} failed and was mended, and check calls it unhealthy: {after.reason}")
+
+    def test_watch_is_silent_while_nothing_happens(self, trial: Trial) -> None:
+        """On quiet hardware watch does not wake the host again and again: each time it looks at all devices."""
+        trial.need("watch")
+        watch = Watch(trial)
+        try:
+            watch.settle()
+            wakes = watch.count(_PROMPT, enough=_STIRRINGS + 1)
+        finally:
+            watch.end(_PROMPT)
+        if wakes > _STIRRINGS:
+            violation(f"nothing happened for {_PROMPT:g} s, and watch called wake {wakes} times or more")
 
     def test_watch_stops_within_a_second(self, trial: Trial) -> None:
         """Watch blocks until stop is set, and returns within a second of it."""

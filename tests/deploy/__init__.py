@@ -1,0 +1,1 @@
+"""What is applied to a cluster: the image. The manifests' tests are beside their command's."""
