@@ -71,10 +71,10 @@ def test_alerts_fire_when_they_should(promtool: str, rules: Path) -> None:
 
 
 def test_a_rule_that_never_fires_is_noticed(promtool: str, rules: Path) -> None:
-    """The cases above can fail, and the failed one is named."""
+    """The cases above can fail, and the alert is named."""
     rules.write_text(rules.read_text(encoding="utf-8").replace("== 0", "== 7"), encoding="utf-8")
 
     code, said = judged(promtool, rules, CASES[:1])
 
     assert code != 0
-    assert CASES[0].name in said
+    assert f'alertname="{CASES[0].alert}"' in said

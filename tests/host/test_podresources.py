@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,45 @@ async def test_a_socket_that_is_replaced_while_it_is_asked(path: Path) -> None:
             Why.DOWN,
             "was made anew while it was asked: the kubelet restarts",
         )
+
+
+async def test_what_is_said_again_is_not_read_again(kubelet: Kubelet, client: PodResources) -> None:
+    """P10: an answer that says what the last one did costs no reading; another one, or another question, does."""
+    async with offering(kubelet, "w0"):
+        await kubelet.create_pod(pod("p", widget=1))
+        first, again = await look(client), await look(client)
+        other = await client.list(["example.com/none"])
+        await kubelet.delete_pod("p")
+        after = await look(client)
+
+    assert again.holders is first.holders
+    assert first.holders.containers == {MAIN: {Replica(WIDGET, "w0")}}
+    assert isinstance(other, Look)
+    assert other.holders.containers == {MAIN: frozenset()}
+    assert after.holders.containers == {}
+
+
+async def test_a_long_answer_is_read_beside_the_loop(path: Path) -> None:
+    """P10: while the answer of a node with many devices is read, the loop goes on."""
+    names = [f"w{n}" for n in range(2_000)]
+    devices = pb.ContainerDevices(resource_name=WIDGET, device_ids=names)
+    containers = [pb.ContainerResources(name="main", devices=[devices])]
+    message = pb.ListPodResourcesResponse(
+        pod_resources=[pb.PodResources(name="p", namespace="default", containers=containers)]
+    ).SerializeToString()
+    threads: set[int] = set()
+
+    class Watched(PodResources):
+        def _listed(self, answer: bytes, resources: Collection[str] | None) -> Holders:
+            threads.add(threading.get_ident())
+            return super()._listed(answer, resources)
+
+    async def many(_method: str) -> bytes:
+        return message
+
+    async with answering(path, many):
+        assert len((await look(Watched(path))).holders.by_replica) == len(names)
+    assert threading.get_ident() not in threads
 
 
 async def test_the_whole_way(kubelet: Kubelet, client: PodResources, clock: ManualClock) -> None:

@@ -685,9 +685,7 @@ async def test_a_release_that_a_hanging_backend_cannot_be_told_is_dropped() -> N
     asked: list[object] = []
     opened = threading.Event()
     turn = Turn()
-    async with at_work(
-        HASTY, prepare=lambda: opened.wait(PATIENCE), release=lambda: asked.append(1)
-    ) as running:
+    async with at_work(HASTY, prepare=lambda: opened.wait(PATIENCE), release=lambda: asked.append(1)) as running:
         with pytest.raises(CallTimeout):
             await running.runner.prepare("r", [WIDGET])
         with pytest.raises(CallTimeout):
