@@ -158,8 +158,11 @@ async def test_a_held_device_that_vanished_before_the_start_is_listed(
         (lockers / held).unlink()
         async with running(place / "plugins", host.environment, **host.variables) as second:
             await second.says("device found", device=held)
-            await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 2, PATIENCE, "two lockers")
-            assert kubelet.capacity[RESOURCE] == 3
+            await kubelet.wait_until(
+                lambda: (kubelet.capacity.get(RESOURCE), kubelet.allocatable.get(RESOURCE)) == (3, 2),
+                PATIENCE,
+                "2 of 3",
+            )
             await kubelet.delete_pod("p")
             await second.says("device dropped", device=held)
 
@@ -199,8 +202,11 @@ async def test_a_share_that_is_held_keeps_its_device_from_being_given_whole(brok
             await sharing.stop()
         config.write_text("{}\n")
         async with running(place / "plugins", first.environment, **first.variables):
-            await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 2, PATIENCE, "two lockers")
-            assert kubelet.capacity[RESOURCE] == 3
+            await kubelet.wait_until(
+                lambda: (kubelet.capacity.get(RESOURCE), kubelet.allocatable.get(RESOURCE)) == (3, 2),
+                PATIENCE,
+                "2 of 3",
+            )
             await kubelet.delete_pod("p")
             await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE) == 3, PATIENCE, "three lockers")
 
