@@ -41,6 +41,7 @@ class Kubelet:
     `version` implies and how long the kubelet waits. With `pod_resources_socket` the pod-resources API is served there,
     so many calls a second by `rate_clock`, which goes on where `clock` stands still.
     `topology_policy`, `topology_scope` and `numa_nodes` say how devices are aligned, and on which NUMA nodes.
+    With `plugins_registry` plugins are also found by their sockets in that directory.
     `cdi_dirs` is where the container runtime beside it looks for CDI files, a later one having the higher priority; by
     default nowhere, so that no CDI device resolves. Without `cdi_enabled` that runtime does not support CDI.
     """
@@ -60,6 +61,7 @@ class Kubelet:
         topology_policy: Policy = "none",
         topology_scope: Scope = "container",
         numa_nodes: Iterable[int] = (0, 1),
+        plugins_registry: Path | None = None,
         cdi_dirs: Iterable[Path] = (),
         cdi_enabled: bool = True,
     ) -> None:
@@ -77,6 +79,7 @@ class Kubelet:
             topology=Topology(topology_policy, topology_scope, tuple(numa_nodes)),
             runtime=Runtime(cdi_dirs=tuple(map(Path, cdi_dirs)), cdi_enabled=cdi_enabled),
             pod_resources_socket=pod_resources_socket,
+            plugins_registry=plugins_registry,
             rate_clock=rate_clock,
         )
         self._node = NodeStatus()

@@ -26,6 +26,7 @@ class Process:
         metrics: its counters.
         topology: how its topology manager is configured.
         runtime: the container runtime beside it.
+        plugins_registry: where it looks for plugins' sockets, or None for nowhere.
         pod_resources_socket: where it serves the pod-resources API, or None for not at all.
         rate_clock: by which that API's calls are limited.
     """
@@ -39,6 +40,7 @@ class Process:
     topology: Topology
     runtime: Runtime
     pod_resources_socket: Path | None = None
+    plugins_registry: Path | None = None
     rate_clock: Callable[[], float] = time.monotonic
 
     @property

@@ -75,6 +75,17 @@ class Registry:
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
         return pb.Empty()
 
+    async def register_found(self, resource: str, endpoint: str) -> None:
+        """Connect to a plugin that was found by its socket: nothing is counted, and `endpoint` is a path as it is."""
+        await self._connect(resource, endpoint, self._process.timing.dial)
+
+    async def deregister(self, resource: str, endpoint: str) -> None:
+        """Disconnect a plugin whose socket is gone from where it was found (DMP/handler.go:54-63)."""
+        if (client := self._find(resource, endpoint)) is not None:
+            self._remove(resource, client.socket)
+            self._manager.disconnected(resource, client.socket)
+            await client.disconnect()
+
     @staticmethod
     def _validate(request: pb.RegisterRequest) -> None:
         """Refuse a wrong version, then a wrong name; the endpoint is not looked at (DMP/server.go:164-176)."""

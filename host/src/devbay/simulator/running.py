@@ -14,6 +14,7 @@ from devbay.simulator.podrun import PodRun, active
 from devbay.simulator.process import Process
 from devbay.simulator.registry import Registry
 from devbay.simulator.tasks import Tasks
+from devbay.simulator.watcher import PluginWatcher
 from devbay.simulator.workers import Workers
 
 
@@ -50,6 +51,8 @@ class Running:
                 await listening[0].stop()
                 listening[0].close()
                 raise
+        if process.plugins_registry is not None:
+            tasks.start("plugin watcher", PluginWatcher(process, registry, tasks, process.plugins_registry).run())
         process.journal.add(KubeletStarted(at=process.now, socket=str(directory / sockets.NAME), deleted=deleted))
         return cls(
             process=process,

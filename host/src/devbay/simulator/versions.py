@@ -30,6 +30,8 @@ class Behaviour:
         cleanup: what a starting kubelet deletes in its directory: ``sockets``, or (1.32) every ``files`` that is
             neither a directory nor its checkpoint.
         detached_registration: whether a registration goes on when the plugin's own Register call has ended (1.32).
+        watcher_retries: whether a plugin that was found by its socket, and could not be registered, is tried again
+            (not so in 1.32).
         panics_on_vanished: whether a device that leaves the list during its allocation would crash the kubelet.
         pod_resources_get: whether the pod-resources API has Get (alpha and off before 1.34).
         list_active_pods: whether its List leaves out pods that ended (from 1.34).
@@ -42,6 +44,7 @@ class Behaviour:
     overlap: Literal["legacy", "keyed"] = "legacy"
     cleanup: Literal["sockets", "files"] = "sockets"
     detached_registration: bool = False
+    watcher_retries: bool = True
     panics_on_vanished: bool = True
     pod_resources_get: bool = True
     list_active_pods: bool = True
@@ -66,6 +69,7 @@ class Behaviour:
             overlap="legacy" if release <= _LAST_LEGACY else "keyed",
             cleanup="files" if old else "sockets",
             detached_registration=old,
+            watcher_retries=not old,
             panics_on_vanished=not old,
             pod_resources_get=release >= _ACTIVE_PODS,
             list_active_pods=release >= _ACTIVE_PODS,
@@ -83,6 +87,7 @@ class Timing:
         dial: how long a Register call tries to reach the plugin's socket (DMP/client.go:132).
         pre_start: how long PreStartContainer may take (DM/endpoint.go:118).
         grace: how long a resource without a stream keeps its capacity (DM/types.go:125).
+        watcher: how often ``plugins_registry`` is looked through (PM/plugin_manager.go:50).
         pod_sync: how often a pod's status is made anew without a reason (KL, syncFrequency; a kubelet waits up to
             half as long again).
         pod_retry: how long after a failed start of a container the pod is tried again (KL/kubelet.go, backOffPeriod).
@@ -93,6 +98,7 @@ class Timing:
     dial: float = 10.0
     pre_start: float = 30.0
     grace: float = 300.0
+    watcher: float = 1.0
     pod_sync: float = 60.0
     pod_retry: float = 10.0
     watchdog: float = 5.0

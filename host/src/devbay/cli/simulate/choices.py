@@ -67,6 +67,12 @@ _OPTIONS = (
         help="The machine's NUMA nodes, such as 0-3 or 0,2.",
     ),
     click.option(
+        "--plugins-registry",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Also look for plugins' sockets in this directory, and ask what is found there what it is: another way in "
+        "which some plugins register. A real kubelet looks into /var/lib/kubelet/plugins_registry.",
+    ),
+    click.option(
         "--pod-resources-socket",
         type=click.Path(dir_okay=False, path_type=Path),
         help="Also serve the kubelet's pod-resources API on this socket: it tells which container holds which device, "
