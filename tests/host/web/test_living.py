@@ -215,7 +215,7 @@ async def test_a_port_in_use_stops_nothing(plugins: Path, tree: dict[str, str]) 
 async def test_lines_of_a_registration_name_the_backend(plugins: Path, kubelet: Kubelet, tree: dict[str, str]) -> None:
     """P24: `backend` and `resource` are bound to every line about a resource's life with the kubelet."""
     async with running(plugins, **tree) as host:
-        await host.says("ListAndWatch opened")
+        await kubelet.wait_until(lambda: kubelet.allocatable.get(RESOURCE, 0) > 0, what="accelerators to give")
         await kubelet.create_pod(pod("p"))
         await host.says("Allocate")
         await kubelet.restart()
