@@ -644,7 +644,7 @@ async def test_a_long_prepare_makes_no_look_late() -> None:
         await running.next()
         preparing = asyncio.create_task(running.runner.prepare("r", [WIDGET]))
         await until(entered.is_set)
-        await asyncio.sleep(5 * SHORT)
+        await asyncio.sleep(5 * SHORT)  # longer than a look's deadline: that it passes unnoticed is the promise
         over.set()
         await preparing
 

@@ -162,7 +162,7 @@ async def test_the_wait_for_a_turn_is_not_the_calls_fault(worker: Worker, gate: 
     first = asyncio.create_task(call(worker, gate))
     await until(gate.entered.is_set)
     second = asyncio.create_task(call(worker, lambda: 42, deadline=0.05))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # longer than the second's deadline: that it passes unnoticed is the promise
     gate.opened.set()
 
     assert (await first, await second) == ("through", 42)

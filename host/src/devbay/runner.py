@@ -10,24 +10,24 @@ and costs no device its health.
 import asyncio
 import contextlib
 import itertools
-import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
 import structlog
 
-from devbay import contract, edits, numa
+from devbay import contract
 from devbay.errors import BackendBug, BackendUnavailable, CallTimeout, DevbayError
-from devbay.model import HEALTHY, ContainerEdits, Device, Health, Node, unhealthy
+from devbay.model import ContainerEdits, Device, Health, Node, unhealthy
 from devbay.plugins import Backend
 from devbay.preference import Affinity
+from devbay.questions import Questions
 from devbay.retry import BACKEND, Pauses
 from devbay.settings import DeadlineSection
 from devbay.tally import CallTally
-from devbay.threads import CallFailed, Turn, Worker, describe
+from devbay.threads import CallFailed, Turn, Worker
 
 T = TypeVar("T")
 
@@ -113,6 +113,7 @@ class Runner:
         self._timing = timing
         self._deadlines = timing.deadlines
         self._report = report
+        self._questions = Questions(backend, node, settings)
         self._log = structlog.get_logger().bind(backend=backend.name)
         self._looker = Worker(f"{backend.name}-look")
         self._editor = Worker(f"{backend.name}-edit", freed=self.wake)
@@ -154,11 +155,11 @@ class Runner:
     async def look(self) -> Report:
         """Ask once what is here and how it is."""
         try:
-            devices, rejected = await self._ask(self._discover, "discover", self._deadlines.discover)
+            devices, rejected = await self._ask(self._questions.discover, "discover", self._deadlines.discover)
         except DevbayError as error:
             return self._no_answer(error)
         try:
-            health = await self._ask(lambda: self._check(devices), "check", self._deadlines.check)
+            health = await self._ask(lambda: self._questions.check(devices), "check", self._deadlines.check)
         except DevbayError as error:
             report = self._no_answer(error)
             found = tuple((device, unhealthy(report.reason)) for device in devices)
@@ -190,7 +191,7 @@ class Runner:
         """
         deadline = self._deadlines.edit
         return await self._ask(
-            lambda: self._edit(resource, devices), "edit", deadline, total=2 * deadline, worker=self._editor
+            lambda: self._questions.edit(resource, devices), "edit", deadline, total=2 * deadline, worker=self._editor
         )
 
     async def edit_ahead(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
@@ -233,7 +234,12 @@ class Runner:
         enough = threading.Event()
         try:
             ask = self._ask(
-                lambda: self._affinities(devices, close, enough),
+                lambda: self._questions.affinities(
+                    devices,
+                    close,
+                    enough=lambda: enough.is_set() or self._stop.is_set(),
+                    fault=self._affinity_fault,
+                ),
                 "affinity",
                 self._deadlines.affinity,
                 worker=self._pairer,
@@ -249,7 +255,7 @@ class Runner:
         """Return why a device is here, as its backend says; empty where it says nothing. Raises as `edit` does."""
         if "explain" not in self.backend.hooks:
             return ""
-        return await self._ask(lambda: self._explain(device), "explain", self._deadlines.check)
+        return await self._ask(lambda: self._questions.explain(device), "explain", self._deadlines.check)
 
     async def stop(self) -> None:
         """End the backend's threads, as far as they end; takes no longer than the deadline for `close`."""
@@ -357,67 +363,8 @@ class Runner:
                 state, reason = State.FAILING, str(error)
         return Report(backend=self.backend.name, state=state, reason=reason)
 
-    # What follows runs in the backend's threads.
-
-    def _discover(self) -> tuple[tuple[Device, ...], tuple[contract.Rejection, ...]]:
-        devices, rejected = contract.accept_devices(self.backend.discover(self._node, self._settings))
-        return tuple(map(self._placed, devices)), rejected
-
-    def _placed(self, device: Device) -> Device:
-        """Return the device with the NUMA nodes that its device nodes tell, where its backend gave none."""
-        if device.numa_nodes or not device.paths:
-            return device
-        return replace(device, numa_nodes=numa.numa_nodes(self._node, device.paths))
-
-    def _check(self, devices: Sequence[Device]) -> dict[str, Health]:
-        if "check" in self.backend.hooks:
-            return contract.accept_health(self.backend.check(self._node, self._settings, devices), devices)
-        return {device.id: self._presence(device) for device in devices}
-
-    def _presence(self, device: Device) -> Health:
-        for path in device.paths:
-            try:
-                self._node.locate(path).stat()
-            except FileNotFoundError:
-                return unhealthy(f"device node {path} is missing")
-            except OSError as error:
-                return unhealthy(f"device node {path} cannot be looked at: {error.strerror}")
-            except ValueError as error:  # a NUL, or what no file system can hold
-                return unhealthy(f"device node {path!r} is no path: {error}")
-        return HEALTHY
-
-    def _affinities(
-        self, devices: Sequence[Device], close: dict[tuple[str, str], float], enough: threading.Event
-    ) -> Affinity:
-        """Fill `close` pair by pair, so that what came in time counts; `enough` ends it."""
-        for a, b in itertools.combinations(devices, 2):
-            if enough.is_set() or self._stop.is_set():
-                break
-            try:
-                closeness = contract.accept_affinity(self.backend.affinity(self._node, self._settings, a, b))
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it costs the closeness of these two
-                self._affinity_fault(describe(error))
-                continue
-            if closeness:
-                close[a.id, b.id] = closeness
-        return Affinity.of(close)  # here, and not on the loop: it weighs all pairs
-
-    def _explain(self, device: Device) -> str:
-        return contract.accept_explanation(self.backend.explain(self._node, self._settings, device))
-
     def _affinity_fault(self, reason: str) -> None:
-        """Say once per cause that two devices are not known to be close."""
+        """Say once per cause that two devices are not known to be close; any thread may."""
         if reason not in self._said:
             self._said.add(reason)
             self._log.warning("affinity is not known", reason=reason, distribution=str(self.backend))
-
-    def _edit(self, resource: str, devices: Sequence[Device]) -> ContainerEdits:
-        accepted = contract.accept_edits(self.backend.edit(self._node, self._settings, resource, devices))
-        return edits.deliverable(accepted, self._is_device_node)
-
-    def _is_device_node(self, path: str) -> bool:
-        try:
-            mode = self._node.locate(path).stat().st_mode
-        except OSError:
-            return True  # not for us to say: the runtime's error will name the path
-        return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
